@@ -1,0 +1,1 @@
+"""Live sessions: scheduled, booked and seen live, with attendance that can be proved."""

@@ -1,0 +1,159 @@
+"""The ledger: every change of a session goes through here, and is committed in groups.
+
+Take all that waits, lock the touched sessions, let the rules decide one after the other, save in bulk, commit; then
+announce, and answer. An idle hub commits at once; the next group gathers while this one commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from hub.domain.events import SessionChanged, changed
+from hub.domain.model import LiveSession
+from hub.errors import HubError, Internal, NotFound, Unavailable
+from hub.store import writes
+from hub.store.database import Database
+from hub.store.writes import Wanted
+
+T = TypeVar("T")
+Rule = Callable[[LiveSession, datetime], T]
+log = logging.getLogger("hub.ledger")
+
+GROUP_LIMIT = 400
+"""Calls in one transaction: more gains nothing, and makes the last one wait."""
+
+QUEUE_LIMIT = 5_000
+"""Calls that may wait: at a few thousand a second, those over it would have waited for seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One change that waits for its turn; `now` is when it arrived."""
+
+    session_id: int
+    rule: Rule[T]
+    now: datetime
+    about: frozenset[str] | None
+    bookings: tuple[str, ...]
+    payments: tuple[str, ...]
+    lease: str | None
+    answer: asyncio.Future[T]
+
+
+class Ledger:
+    """`act` changes a session; `run` is the loop that commits, one task for as long as the hub lives."""
+
+    def __init__(
+        self, database: Database, announce: Callable[[SessionChanged], None], clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._announce = announce
+        self._clock = clock
+        self._waiting: deque[Call[Any]] = deque()
+        self._arrived = asyncio.Event()
+
+    async def act(
+        self,
+        session_id: int,
+        rule: Rule[T],
+        *,
+        about: Iterable[str] | None = (),
+        bookings: Sequence[str] = (),
+        payments: Sequence[str] = (),
+        lease: str | None = None,
+    ) -> T:
+        """What `rule` returned, once it is on disk.
+
+        `about` names the people the rule may touch (None: everyone); `bookings` and `payments` are ids it needs
+        beside their live ones; with `lease` it is refused unless that process's lease is alive in the same
+        transaction. Raises what the rule refused with, `NotFound` for no such session, `Unavailable`.
+        """
+        if len(self._waiting) >= QUEUE_LIMIT:
+            raise Unavailable("The hub is overloaded right now; nothing was changed.")
+        call = Call(
+            session_id,
+            rule,
+            self._clock(),
+            None if about is None else frozenset(about),
+            tuple(bookings),
+            tuple(payments),
+            lease,
+            asyncio.get_running_loop().create_future(),
+        )
+        self._waiting.append(call)
+        self._arrived.set()
+        return await call.answer  # type: ignore[no-any-return]  # mypy loses T in the deque of Call[Any]
+
+    async def run(self) -> None:
+        """Commit groups for ever."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                size = min(len(self._waiting), GROUP_LIMIT)
+                await self._commit([self._waiting.popleft() for _ in range(size)])
+
+    async def _commit(self, group: list[Call[Any]]) -> None:
+        try:
+            outcomes, announcements = await self._database.transact(lambda connection: _decide(connection, group))
+        except Exception as error:
+            await self._not_committed(group, error)
+            return
+        for announcement in announcements:
+            self._announce(announcement)
+        for call, outcome in zip(group, outcomes, strict=True):
+            _answer(call, outcome)
+
+    async def _not_committed(self, group: list[Call[Any]], error: Exception) -> None:
+        """Nothing of the group is stored. One broken rule must not fail the others: then each goes alone."""
+        if isinstance(error, Unavailable):
+            for call in group:
+                _answer(call, Unavailable(error.message))
+        elif len(group) > 1:
+            for call in group:
+                await self._commit([call])
+        else:
+            log.error("a change of session %s broke", group[0].session_id, exc_info=error)
+            _answer(group[0], Internal())
+
+
+def _answer(call: Call[Any], outcome: Any) -> None:
+    if call.answer.done():
+        return
+    if isinstance(outcome, HubError):
+        call.answer.set_exception(outcome)
+    else:
+        call.answer.set_result(outcome)
+
+
+def _decide(connection: Connection, group: list[Call[Any]]) -> tuple[list[Any], list[SessionChanged]]:
+    """One transaction: what each call gets, a value or a refusal, and what to announce once it is committed."""
+    wanted: dict[int, Wanted] = {}
+    for call in group:
+        wanted.setdefault(call.session_id, Wanted()).also(call.about, call.bookings, call.payments)
+    leases = writes.living_nodes(connection, {call.lease for call in group if call.lease is not None})
+    lives = writes.load(connection, wanted)
+    outcomes = [_outcome(call, lives.get(call.session_id), leases) for call in group]
+    dirty = [live for live in lives.values() if live.dirty]
+    writes.save(connection, dirty)
+    now = group[-1].now
+    return outcomes, [changed(live, now) for live in dirty if live.changed]
+
+
+def _outcome(call: Call[Any], live: LiveSession | None, leases: set[str]) -> Any:
+    if live is None:
+        return NotFound(f"There is no session {call.session_id}.")
+    if call.lease is not None and call.lease not in leases:
+        return Unavailable("This process lost its lease; connect again.")
+    try:
+        return call.rule(live, call.now)
+    except HubError as refusal:
+        return refusal

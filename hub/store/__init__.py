@@ -1,0 +1,1 @@
+"""Every SQL statement of the hub, and the border where driver errors end."""

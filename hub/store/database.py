@@ -1,0 +1,148 @@
+"""The database: one writer, a few readers, and the border where driver errors end.
+
+SQLite here: WAL, so readers never wait for the writer; one writer connection, which alone checkpoints (the WAL-reset
+fault of SQLite before 3.51.3 needs two); every write transaction is BEGIN IMMEDIATE, since a read lock can't be
+upgraded under `busy_timeout`; synchronous=FULL, so what was acknowledged outlives a power cut.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from hub.errors import Unavailable
+from hub.store import schema
+from hub.store.threads import ConnectionThreads
+
+T = TypeVar("T")
+log = logging.getLogger("hub.store")
+
+READERS = 2
+BUSY_TIMEOUT_MS = 5000
+
+
+class AlreadyRunning(Exception):
+    """Another hub process is using this SQLite file; one machine is one process, many need PostgreSQL and Redis."""
+
+
+@contextmanager
+def border() -> Iterator[None]:
+    """Driver errors become `Unavailable`; a broken constraint is our own bug and passes as it is."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        log.warning("the database refused: %s", error.orig)
+        raise Unavailable("The database can't be reached right now; nothing was changed.") from error
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Make the reads inside see one moment of the database."""
+    connection.exec_driver_sql("BEGIN")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("COMMIT")
+
+
+class Database:
+    """Where the truth is. `transact` writes, `read` reads; both take a function of a connection."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is `sqlite:///FILE`."""
+        self.path = make_url(url).database or ""
+        self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        self._lock: IO[str] | None = None
+        self._writer: ConnectionThreads | None = None
+        self._readers: ConnectionThreads | None = None
+
+    async def open(self) -> None:
+        """Lock the file for this process, bring its tables up to date, open the connections."""
+        self._lock = _only_process(self.path)
+        event.listen(self._engine, "connect", _prepare)
+        self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
+        self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
+        await self._writer.run(schema.upgrade)
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file."""
+        for threads in (self._readers, self._writer):
+            if threads is not None:
+                await threads.close()
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one write transaction, in order with all others; raises `Unavailable` with nothing done."""
+
+        def job(connection: Connection) -> T:
+            with border(), connection.begin():
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return work(connection)
+
+        assert self._writer is not None
+        return await self._writer.run(job)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a read-only connection; each statement sees the newest commit. May raise `Unavailable`."""
+
+        def job(connection: Connection) -> T:
+            with border():
+                return work(connection)
+
+        assert self._readers is not None
+        return await self._readers.run(job)
+
+
+def _only_process(path: str) -> IO[str]:
+    lock = open(f"{path}.lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise AlreadyRunning(AlreadyRunning.__doc__) from None
+    return lock
+
+
+def _prepare(dbapi_connection: object, record: object) -> None:
+    # The driver must begin nothing by itself: its implicit BEGIN is deferred, and loses updates.
+    dbapi_connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3.Connection, typed object by SQLAlchemy
+
+
+def _pragmas(connection: Connection, *pragmas: str) -> Connection:
+    for pragma in pragmas:
+        connection.exec_driver_sql(f"PRAGMA {pragma}")
+    connection.rollback()
+    return connection
+
+
+def _writer(engine: Engine) -> Connection:
+    return _pragmas(
+        engine.connect(),
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+        "trusted_schema=OFF",
+    )
+
+
+def _reader(engine: Engine) -> Connection:
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    return _pragmas(
+        connection,
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "query_only=ON",
+        "wal_autocheckpoint=0",
+        "trusted_schema=OFF",
+    )

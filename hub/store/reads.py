@@ -1,0 +1,323 @@
+"""What is asked of the database: pages by SQL, and seats counted by the clock wherever they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
+
+from hub.domain.attendance import Attendance, attend
+from hub.domain.booking import BOOKABLE
+from hub.domain.events import Present, PublicState, RosterRule
+from hub.domain.model import Booking, BookingStatus, Session, Status, Visit
+from hub.domain.people import Person
+from hub.errors import NotFound
+from hub.store.mapping import booking_of, person_of, session_of, visit_of
+from hub.store.tables import (
+    LIVE_BOOKING,
+    OPEN_VISIT,
+    PENDING_BOOKING,
+    live_sessions,
+    nodes,
+    session_bookings,
+    session_participants,
+    users,
+)
+
+held = (
+    select(func.count())
+    .where(
+        session_bookings.c.session_id == live_sessions.c.id,
+        PENDING_BOOKING,
+        session_bookings.c.expires_at > bindparam("now"),
+    )
+    .scalar_subquery()
+)
+seats_taken = live_sessions.c.confirmed + held
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A session with the seats taken at the moment of reading, and the viewer's booking that takes one of them."""
+
+    session: Session
+    seats: int
+    booking: Booking | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list: `number` from 1, `limit` rows each."""
+
+    number: int
+    limit: int
+
+    @property
+    def offset(self) -> int:
+        """How many rows come before."""
+        return (self.number - 1) * self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which sessions, in what order; None asks for nothing."""
+
+    statuses: tuple[Status, ...] = ()
+    expert_id: str | None = None
+    course_id: str | None = None
+    free: bool | None = None
+    available: bool | None = None
+    starts_after: datetime | None = None
+    starts_before: datetime | None = None
+    q: str | None = None
+    sort: str = "startsAt"
+
+
+ORDERS: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "startsAt": (live_sessions.c.starts_at, live_sessions.c.id),
+    "-startsAt": (live_sessions.c.starts_at.desc(), live_sessions.c.id.desc()),
+    "createdAt": (live_sessions.c.created_at, live_sessions.c.id),
+    "-createdAt": (live_sessions.c.created_at.desc(), live_sessions.c.id.desc()),
+    "-live": (live_sessions.c.live.desc(), live_sessions.c.id.desc()),
+}
+
+
+def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
+    table = live_sessions.c
+    has_room = and_(
+        table.status.in_(BOOKABLE_VALUES), or_(table.max_participants.is_(None), seats_taken < table.max_participants)
+    )
+    optional: list[tuple[object, ColumnElement[bool] | None]] = [
+        (wanted.expert_id, table.expert_id == wanted.expert_id),
+        (wanted.course_id, table.course_id == wanted.course_id),
+        (wanted.free, table.price_amount.is_(None) if wanted.free else table.price_amount.is_not(None)),
+        (wanted.available, has_room if wanted.available else ~has_room),
+        (wanted.starts_after, table.starts_at >= wanted.starts_after),
+        (wanted.starts_before, table.starts_at < wanted.starts_before),
+        (wanted.q, _mentions(wanted.q or "")),
+    ]
+    conditions = [condition for value, condition in optional if value is not None and condition is not None]
+    if wanted.statuses:
+        conditions.append(table.status.in_([status.value for status in wanted.statuses]))
+    return conditions
+
+
+BOOKABLE_VALUES = sorted(status.value for status in BOOKABLE)
+
+
+def _mentions(words: str) -> ColumnElement[bool]:
+    table = live_sessions.c
+    return or_(
+        *(column.icontains(words, autoescape=True) for column in (table.title, table.description, table.instructor))
+    )
+
+
+def sessions_page(
+    connection: Connection, wanted: SessionFilter, page: Page, now: datetime, viewer: str | None = None
+) -> tuple[list[Seen], int]:
+    """One page of sessions as `viewer` (a user id) sees them, and how many there are in all."""
+    conditions = _conditions(wanted)
+    query = select(live_sessions, seats_taken.label("seats")).where(*conditions).order_by(*ORDERS[wanted.sort])
+    rows = connection.execute(query.limit(page.limit).offset(page.offset), {"now": now}).all()
+    total = select(func.count()).select_from(live_sessions).where(*conditions)
+    count = connection.execute(total, {"now": now}).scalar_one()
+    bookings = _bookings_of(connection, viewer, [row.id for row in rows], now)
+    return [Seen(session_of(row), row.seats, bookings.get(row.id)) for row in rows], count
+
+
+def one_session(connection: Connection, session_id: int, now: datetime, viewer: str | None = None) -> Seen:
+    """One session as `viewer` sees it; raises NotFound."""
+    query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id == session_id)
+    row = connection.execute(query, {"now": now}).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no session {session_id}.")
+    return Seen(session_of(row), row.seats, _bookings_of(connection, viewer, [session_id], now).get(session_id))
+
+
+def _bookings_of(
+    connection: Connection, viewer: str | None, session_ids: Collection[int], now: datetime
+) -> dict[int, Booking]:
+    if viewer is None or not session_ids:
+        return {}
+    table = session_bookings
+    query = select(table).where(table.c.session_id.in_(session_ids), table.c.user_id == viewer, LIVE_BOOKING)
+    bookings = map(booking_of, connection.execute(query))
+    return {booking.session_id: booking for booking in bookings if not booking.lapsed(now)}
+
+
+def bookings_of_person(
+    connection: Connection, user_id: str, page: Page, now: datetime
+) -> tuple[list[tuple[Booking, Seen]], int]:
+    """One page of a person's bookings, newest first, each with its session."""
+    table = session_bookings
+    query = select(table).where(table.c.user_id == user_id)
+    newest = query.order_by(table.c.created_at.desc(), table.c.id.desc())
+    bookings = list(map(booking_of, connection.execute(newest.limit(page.limit).offset(page.offset))))
+    sessions = _sessions(connection, {booking.session_id for booking in bookings}, now, user_id)
+    return [(booking, sessions[booking.session_id]) for booking in bookings], _count(connection, query)
+
+
+def _sessions(connection: Connection, ids: Collection[int], now: datetime, viewer: str) -> dict[int, Seen]:
+    query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id.in_(ids))
+    rows = connection.execute(query, {"now": now}).all()
+    bookings = _bookings_of(connection, viewer, ids, now)
+    return {row.id: Seen(session_of(row), row.seats, bookings.get(row.id)) for row in rows}
+
+
+def bookings_of_session(
+    connection: Connection, session_id: int, page: Page, statuses: Collection[BookingStatus]
+) -> tuple[list[tuple[Booking, Person]], int]:
+    """One page of a session's bookings, oldest first, each with its student."""
+    table = session_bookings
+    query = (
+        select(table, users.c.name, users.c.role)
+        .join(users, users.c.id == table.c.user_id)
+        .where(table.c.session_id == session_id)
+    )
+    if statuses:
+        query = query.where(table.c.status.in_([status.value for status in statuses]))
+    oldest = query.order_by(table.c.created_at, table.c.id)
+    rows = connection.execute(oldest.limit(page.limit).offset(page.offset)).all()
+    return [(booking_of(row), _person(row)) for row in rows], _count(connection, query)
+
+
+def _person(row: Row[Any]) -> Person:
+    return person_of(row.user_id, row.name, row.role)
+
+
+def _count(connection: Connection, query: Select[*tuple[Any, ...]]) -> int:
+    return connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+
+
+def _present() -> Select[*tuple[Any, ...]]:
+    table = session_participants
+    return (
+        select(table.c.user_id, users.c.name, users.c.role, func.min(table.c.joined_at).label("joined_at"))
+        .join(users, users.c.id == table.c.user_id)
+        .where(OPEN_VISIT, table.c.session_id == bindparam("session_id"))
+        .group_by(table.c.user_id, users.c.name, users.c.role)
+    )
+
+
+present_query = _present()
+present_in_order = present_query.order_by(func.min(session_participants.c.joined_at), session_participants.c.user_id)
+present_count = select(func.count()).select_from(present_query.subquery())
+
+
+def present_page(connection: Connection, session_id: int, page: Page) -> tuple[list[Present], int]:
+    """One page of the people present now, in order of coming, and how many they are."""
+    query = present_in_order.limit(page.limit).offset(page.offset)
+    rows = connection.execute(query, {"session_id": session_id}).all()
+    return [_present_of(row) for row in rows], connection.execute(
+        present_count, {"session_id": session_id}
+    ).scalar_one()
+
+
+def _present_of(row: Row[Any]) -> Present:
+    person = _person(row)
+    return Present(person.id, person.name, person.role, row.joined_at)
+
+
+def roster(connection: Connection, session_id: int) -> list[Present]:
+    """Everyone present now, in order of coming."""
+    return [_present_of(row) for row in connection.execute(present_in_order, {"session_id": session_id})]
+
+
+def is_present(connection: Connection, session_id: int, user_id: str) -> bool:
+    """Whether the person has an open visit."""
+    table = session_participants
+    query = select(table.c.id).where(table.c.session_id == session_id, table.c.user_id == user_id, OPEN_VISIT).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def attendance(connection: Connection, session: Session, now: datetime) -> list[Attendance]:
+    """Everyone who was ever in `session`, in order of coming."""
+    table = session_participants
+    query = (
+        select(table, users.c.name, users.c.role)
+        .join(users, users.c.id == table.c.user_id)
+        .where(table.c.session_id == session.id)
+        .order_by(table.c.joined_at, table.c.id)
+    )
+    people: dict[Person, list[Visit]] = {}
+    for row in connection.execute(query):
+        people.setdefault(_person(row), []).append(visit_of(row))
+    return [attend(session, person, visits, now) for person, visits in people.items()]
+
+
+def public_states(
+    connection: Connection, ids: Collection[int], now: datetime
+) -> dict[int, tuple[PublicState, RosterRule]]:
+    """What anyone may know of these sessions, and who may see their rosters; unknown ones are left out."""
+    query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id.in_(ids))
+    found = ((session_of(row), row.seats) for row in connection.execute(query, {"now": now}))
+    return {
+        session.id: (PublicState.of(session, seats), RosterRule(session.expert_id, session.roster_visibility))
+        for session, seats in found
+    }
+
+
+def booking_place(connection: Connection, booking_id: str) -> tuple[int, str] | None:
+    """The session and the person of a booking."""
+    table = session_bookings
+    row = connection.execute(select(table.c.session_id, table.c.user_id).where(table.c.id == booking_id)).one_or_none()
+    return None if row is None else (row.session_id, row.user_id)
+
+
+def lapsed_holds(connection: Connection, now: datetime) -> list[int]:
+    """The sessions with holds that ran out and are not yet marked so."""
+    table = session_bookings
+    query = select(table.c.session_id).where(PENDING_BOOKING, table.c.expires_at <= now).distinct().limit(1000)
+    return list(connection.execute(query).scalars())
+
+
+def miscounted(connection: Connection) -> list[int]:
+    """The sessions whose live count is not the number of people with an open visit."""
+    visits = session_participants
+    people = (
+        select(visits.c.session_id, func.count(visits.c.user_id.distinct()).label("people"))
+        .where(OPEN_VISIT)
+        .group_by(visits.c.session_id)
+        .subquery()
+    )
+    query = (
+        select(live_sessions.c.id)
+        .outerjoin(people, people.c.session_id == live_sessions.c.id)
+        .where(or_(live_sessions.c.live > 0, people.c.people > 0))
+        .where(live_sessions.c.live != func.coalesce(people.c.people, 0))
+    )
+    return list(connection.execute(query).scalars())
+
+
+def open_visits_of_node(connection: Connection, node_id: str) -> dict[int, set[str]]:
+    """The people with open visits under this lease, by session."""
+    table = session_participants
+    rows = connection.execute(select(table.c.session_id, table.c.user_id).where(OPEN_VISIT, table.c.node_id == node_id))
+    return people_by_session((row.session_id, row.user_id) for row in rows)
+
+
+def people_by_session(pairs: Iterable[tuple[int, str]]) -> dict[int, set[str]]:
+    """Group (session id, user id) pairs."""
+    found: dict[int, set[str]] = {}
+    for session_id, user_id in pairs:
+        found.setdefault(session_id, set()).add(user_id)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A process's lease as stored."""
+
+    node_id: str
+    state: str
+    last_beat: datetime
+
+
+def leases(connection: Connection) -> list[Lease]:
+    """Every process that was not yet buried, or that still has an open visit."""
+    open_nodes = select(session_participants.c.node_id).where(OPEN_VISIT).distinct()
+    query = select(nodes).where(or_(nodes.c.state != "dead", nodes.c.id.in_(open_nodes)))
+    return [Lease(row.id, row.state, row.last_beat) for row in connection.execute(query)]

@@ -1,0 +1,207 @@
+"""What the ledger reads under its lock and writes back: the touched sessions with the people concerned, in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from hub.domain.model import LiveSession, Session
+from hub.domain.people import Person
+from hub.store.mapping import (
+    booking_of,
+    booking_values,
+    counters,
+    payment_of,
+    payment_values,
+    person_values,
+    session_of,
+    session_values,
+    visit_of,
+    visit_values,
+)
+from hub.store.tables import (
+    LIVE_BOOKING,
+    OPEN_VISIT,
+    PENDING_BOOKING,
+    live_sessions,
+    nodes,
+    session_bookings,
+    session_participants,
+    session_payments,
+    users,
+)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What must be loaded with a session: `about` is the people concerned, None for everyone."""
+
+    about: set[str] | None = field(default_factory=set)
+    bookings: set[str] = field(default_factory=set)
+    payments: set[str] = field(default_factory=set)
+
+    def also(self, about: Iterable[str] | None, bookings: Iterable[str], payments: Iterable[str]) -> None:
+        """Want more."""
+        self.about = None if about is None or self.about is None else self.about | set(about)
+        self.bookings.update(bookings)
+        self.payments.update(payments)
+
+
+def load(connection: Connection, wanted: Mapping[int, Wanted]) -> dict[int, LiveSession]:
+    """Lock and read the wanted sessions in id order; those that don't exist are left out."""
+    ids = sorted(wanted)
+    rows = connection.execute(
+        select(live_sessions).where(live_sessions.c.id.in_(ids)).order_by(live_sessions.c.id).with_for_update()
+    )
+    sessions = {row.id: session_of(row) for row in rows}
+    bookings = _by_session(_bookings(connection, wanted))
+    visits = _by_session(_visits(connection, wanted))
+    payments = _by_session(_payments(connection, wanted))
+    return {
+        session_id: LiveSession.of(
+            session,
+            about=wanted[session_id].about,
+            bookings={row.id: booking_of(row) for row in bookings.get(session_id, ())}.values(),
+            visits=map(visit_of, visits.get(session_id, ())),
+            payments=map(payment_of, payments.get(session_id, ())),
+        )
+        for session_id, session in sessions.items()
+    }
+
+
+def _by_session(rows: Iterable[Row[Any]]) -> dict[int, list[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = {}
+    for row in rows:
+        found.setdefault(row.session_id, []).append(row)
+    return found
+
+
+def _crowds(wanted: Mapping[int, Wanted]) -> tuple[list[int], list[int], list[str]]:
+    """The sessions wanted whole, those wanted for some people, and these people."""
+    whole = [session_id for session_id, want in wanted.items() if want.about is None]
+    some = [session_id for session_id, want in wanted.items() if want.about]
+    people = set().union(*(want.about for want in wanted.values() if want.about))
+    return whole, some, list(people)
+
+
+def _bookings(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
+    table = session_bookings
+    whole, some, people = _crowds(wanted)
+    named = set().union(*(want.bookings for want in wanted.values()))
+    held = [session_id for session_id in wanted if session_id not in whole]
+    queries: list[Select[*tuple[Any, ...]]] = []
+    if held:
+        queries.append(select(table).where(table.c.session_id.in_(held), PENDING_BOOKING))
+    if some:
+        queries.append(select(table).where(table.c.session_id.in_(some), table.c.user_id.in_(people), LIVE_BOOKING))
+    if whole:
+        queries.append(select(table).where(table.c.session_id.in_(whole), LIVE_BOOKING))
+    if named:
+        queries.append(select(table).where(table.c.id.in_(named)))
+    for query in queries:
+        yield from connection.execute(query)
+
+
+def _visits(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
+    table = session_participants
+    whole, some, people = _crowds(wanted)
+    if some:
+        query = select(table).where(table.c.session_id.in_(some), table.c.user_id.in_(people), OPEN_VISIT)
+        yield from connection.execute(query)
+    if whole:
+        yield from connection.execute(select(table).where(table.c.session_id.in_(whole), OPEN_VISIT))
+
+
+def _payments(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
+    table = session_payments
+    bookings = set().union(*(want.bookings for want in wanted.values()))
+    ids = set().union(*(want.payments for want in wanted.values()))
+    if bookings or ids:
+        yield from connection.execute(select(table).where(table.c.booking_id.in_(bookings) | table.c.id.in_(ids)))
+
+
+def save(connection: Connection, lives: Collection[LiveSession]) -> None:
+    """Write what changed in `lives`, in bulk; a person's ended booking goes before the one that replaces it."""
+    remember(connection, {person.id: person for live in lives for person in live.people.values()}.values())
+    bookings = [(live, live.bookings[booking_id]) for live in lives for booking_id in live.touched_bookings]
+    bookings.sort(key=lambda entry: entry[1].takes_a_seat)
+    visits = [(live, live.visits[visit_id]) for live in lives for visit_id in live.touched_visits]
+    _change(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id in live.stored])
+    _add(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id not in live.stored])
+    _change(connection, session_participants, [visit_values(v) for live, v in visits if v.id in live.stored])
+    _add(connection, session_participants, [visit_values(v) for live, v in visits if v.id not in live.stored])
+    payments = (live.payments[payment_id] for live in lives for payment_id in live.touched_payments)
+    _add(connection, session_payments, [payment_values(payment) for payment in payments])
+    edited = [live.session for live in lives if live.edited]
+    moved = [live.session for live in lives if live.changed and not live.edited]
+    _change(connection, live_sessions, [{"id": session.id, **session_values(session)} for session in edited])
+    _change(connection, live_sessions, [{"id": session.id, **counters(session)} for session in moved])
+
+
+def _add(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _change(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "id"}
+    statement = update(table).where(table.c.id == bindparam("row_id")).values(columns)
+    connection.execute(statement, [{**row, "row_id": row["id"]} for row in rows])
+
+
+def remember(connection: Connection, people: Iterable[Person]) -> None:
+    """Keep who these people are, by the newest token that was seen."""
+    rows = [person_values(person) for person in people]
+    if rows:
+        statement = upsert(users)
+        newest = {"name": statement.excluded.name, "role": statement.excluded.role}
+        connection.execute(statement.on_conflict_do_update(index_elements=[users.c.id], set_=newest), rows)
+
+
+def create(connection: Connection, session: Session, owner: Person, seal: Callable[[int], str | None]) -> Session:
+    """Insert a new session; `seal` is asked for the sealed password once the id is known. Answers it with its id."""
+    remember(connection, [owner])
+    row = connection.execute(insert(live_sessions).returning(live_sessions.c.id), session_values(session)).one()
+    session.id = row.id
+    session.sealed_password = seal(session.id)
+    if session.sealed_password is not None:
+        _change(connection, live_sessions, [{"id": session.id, "sealed_password": session.sealed_password}])
+    return session
+
+
+def living_nodes(connection: Connection, node_ids: Collection[str]) -> set[str]:
+    """Those of `node_ids` whose lease was not taken away."""
+    query = select(nodes.c.id).where(nodes.c.id.in_(node_ids), nodes.c.state != "dead")
+    return set(connection.execute(query).scalars()) if node_ids else set()
+
+
+def add_node(connection: Connection, node_id: str, now: datetime) -> None:
+    """Begin a lease."""
+    connection.execute(insert(nodes), {"id": node_id, "started_at": now, "last_beat": now, "state": "alive"})
+
+
+def beat(connection: Connection, node_id: str, now: datetime, state: str) -> bool:
+    """Prolong a lease; False when it was taken away meanwhile."""
+    statement = (
+        update(nodes)
+        .where(nodes.c.id == node_id, nodes.c.state != "dead", nodes.c.last_beat <= now)
+        .values(last_beat=now, state=state)
+    )
+    if connection.execute(statement).rowcount:
+        return True
+    return bool(living_nodes(connection, [node_id]))
+
+
+def bury_node(connection: Connection, node_id: str, seen_at: datetime) -> bool:
+    """Take a lease away if it has not been beaten since `seen_at`; nothing can be written under it any more."""
+    statement = (
+        update(nodes).where(nodes.c.id == node_id, nodes.c.state != "dead", nodes.c.last_beat == seen_at)
+    ).values(state="dead")
+    return bool(connection.execute(statement).rowcount)
