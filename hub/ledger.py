@@ -12,12 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from hub.domain.events import SessionChanged, changed
-from hub.domain.model import LiveSession
+from hub.domain.events import SessionChanged, born, changed
+from hub.domain.model import LiveSession, Session
+from hub.domain.people import Person
 from hub.errors import HubError, Internal, NotFound, Unavailable
 from hub.store import writes
 from hub.store.database import Database
@@ -91,6 +93,13 @@ class Ledger:
         self._waiting.append(call)
         self._arrived.set()
         return await call.answer  # type: ignore[no-any-return]  # mypy loses T in the deque of Call[Any]
+
+    async def create(self, session: Session, owner: Person, seal: Callable[[int], str | None]) -> Session:
+        """Store a new session and announce it; answers it with its id. `seal` as in `writes.create`."""
+        create = partial(writes.create, session=session, owner=owner, seal=seal)
+        created = await self._database.transact(create)
+        self._announce(born(created))
+        return created
 
     async def run(self) -> None:
         """Commit groups for ever."""

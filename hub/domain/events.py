@@ -106,6 +106,15 @@ def changed(live: LiveSession, now: datetime) -> SessionChanged:
     )
 
 
+def born(session: Session) -> SessionChanged:
+    """The announcement of a new session."""
+    return SessionChanged(
+        state=PublicState.of(session, 0),
+        rule=RosterRule(session.expert_id, session.roster_visibility),
+        listing=without_meeting(session),
+    )
+
+
 def present(live: LiveSession, user_id: str) -> Present:
     """The roster's line for someone with an open visit."""
     person = live.people[user_id]

@@ -5,21 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hub.domain.model import BookingStatus, LeaveReason, LiveSession, Session, Status, Visit
+from hub.domain.model import BookingStatus, LeaveReason, LiveSession, Status, Visit
 from hub.domain.people import Actor, Role
+from hub.domain.sessions import doors_are_open, doors_open_at
 from hub.errors import NotActive, NotBooked, PaymentRequired
-
-
-def doors_open_at(session: Session, doors: timedelta) -> datetime:
-    """When a scheduled session starts to let people in."""
-    return session.starts_at - doors
-
-
-def doors_are_open(session: Session, now: datetime, doors: timedelta) -> bool:
-    """Whether people may join at `now`."""
-    if session.status is Status.SCHEDULED:
-        return now >= doors_open_at(session, doors)
-    return session.status is Status.ACTIVE
 
 
 def join(

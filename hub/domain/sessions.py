@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub.domain.model import BookingStatus, LeaveReason, LiveSession, Session, Status
+from hub.domain.model import Booking, BookingStatus, LeaveReason, LiveSession, Session, Status
 from hub.domain.people import Actor, Role
 from hub.errors import (
     CapacityBelowSeats,
@@ -51,6 +51,26 @@ def starts_in_time(starts_at: datetime, now: datetime) -> None:
 def can_move(session: Session, to: Status) -> bool:
     """Whether the lifecycle allows this step."""
     return to in MOVES[session.status]
+
+
+def may_see_meeting(session: Session, actor: Actor, booking: Booking | None, now: datetime, doors: timedelta) -> bool:
+    """The owner always; the holder of a confirmed seat from the opening of the doors until the end."""
+    if actor.role is Role.EXPERT and actor.id == session.expert_id:
+        return True
+    has_seat = booking is not None and booking.status is BookingStatus.CONFIRMED
+    return has_seat and doors_are_open(session, now, doors)
+
+
+def doors_open_at(session: Session, doors: timedelta) -> datetime:
+    """When a scheduled session starts to let people in."""
+    return session.starts_at - doors
+
+
+def doors_are_open(session: Session, now: datetime, doors: timedelta) -> bool:
+    """Whether people may join at `now`."""
+    if session.status is Status.SCHEDULED:
+        return now >= doors_open_at(session, doors)
+    return session.status is Status.ACTIVE
 
 
 def edit(

@@ -15,6 +15,7 @@ from hub.domain.events import Present, PublicState, RosterRule
 from hub.domain.model import Booking, BookingStatus, Session, Status, Visit
 from hub.domain.people import Person
 from hub.errors import NotFound
+from hub.store.database import snapshot
 from hub.store.mapping import booking_of, person_of, session_of, visit_of
 from hub.store.tables import (
     LIVE_BOOKING,
@@ -221,9 +222,13 @@ def _present_of(row: Row[Any]) -> Present:
     return Present(person.id, person.name, person.role, row.joined_at)
 
 
-def roster(connection: Connection, session_id: int) -> list[Present]:
-    """Everyone present now, in order of coming."""
-    return [_present_of(row) for row in connection.execute(present_in_order, {"session_id": session_id})]
+def roster(connection: Connection, session_id: int) -> tuple[int, list[Present]]:
+    """Everyone present, in order of coming, and the revision at which that is so."""
+    with snapshot(connection):
+        query = select(live_sessions.c.revision).where(live_sessions.c.id == session_id)
+        revision = connection.execute(query).scalar_one()
+        people = [_present_of(row) for row in connection.execute(present_in_order, {"session_id": session_id})]
+    return revision, people
 
 
 def is_present(connection: Connection, session_id: int, user_id: str) -> bool:

@@ -1,0 +1,251 @@
+"""The composition root: the only place that names concrete things, opens them in order and closes them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection
+from standardwebhooks import Webhook
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from hub import metrics as figures
+from hub.bus.memory import MemoryBus
+from hub.domain.events import Present
+from hub.leases import Lease, Reaper
+from hub.ledger import Ledger
+from hub.limits import Crowd, Rate
+from hub.metrics import Metrics
+from hub.presence import Presence
+from hub.rooms import Rooms, Snapshot
+from hub.sealing import Vault
+from hub.settings import Settings
+from hub.sockets import asyncapi
+from hub.sockets.asgi import AsgiDoor
+from hub.sockets.lobby import Lobby
+from hub.store import reads
+from hub.store.database import Database
+from hub.tokens import KeySet, SharedSecret, Tokens
+from hub.web import openapi, pages, problems
+from hub.web.exports import Exports
+from hub.web.gate import TokenGate
+from hub.web.http import Endpoint
+from hub.web.payments import Payments
+from hub.web.rest import Rest
+from hub.web.routes import Services, operations
+from hub.web.sse import Events
+
+log = logging.getLogger("hub")
+
+RESERVED_DESCRIPTORS = 64
+"""File descriptors kept for the database, the bus, and REST."""
+
+LEAVES_PATIENCE = 3.0
+"""Seconds to record leaves at a stop; what is not recorded by then is closed by the next process."""
+
+
+def utc_now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class DatabaseSource:
+    """Where rooms read what they have not heard."""
+
+    database: Database
+    clock: Callable[[], datetime]
+
+    async def states(self, session_ids: Iterable[int]) -> dict[int, Snapshot]:
+        """The newest public states."""
+        return await self.database.read(partial(reads.public_states, ids=list(session_ids), now=self.clock()))
+
+    async def roster(self, session_id: int) -> tuple[int, list[Present]]:
+        """Everyone present, and the revision at which that is so."""
+        return await self.database.read(partial(reads.roster, session_id=session_id))
+
+
+@dataclass(slots=True)
+class Hub:
+    """One process: everything it is made of. `app` is the ASGI application; its lifespan opens and closes the rest."""
+
+    settings: Settings
+    database: Database
+    ledger: Ledger
+    lease: Lease
+    reaper: Reaper
+    rooms: Rooms
+    presence: Presence
+    lobby: Lobby
+    metrics: Metrics
+    app: Starlette = field(init=False)
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    failed: Callable[[], None] = lambda: None
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """Open in order, close in reverse."""
+        async with AsyncExitStack() as stack:
+            await self.database.open()
+            stack.push_async_callback(self.database.close)
+            for name, work in (("ledger", self.ledger.run), ("lease", self.lease.run), ("reaper", self.reaper.run)):
+                if name == "lease":
+                    await self.lease.open()
+                self._start(name, work())
+                stack.push_async_callback(self._stop, name)
+            stack.push_async_callback(self.lease.drain)
+            stack.push_async_callback(self.presence.close, LEAVES_PATIENCE)
+            yield
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._watch)
+        self.tasks[name] = task
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.critical("the background task %r died: this process goes", task.get_name(), exc_info=task.exception())
+            self.failed()
+
+    async def _stop(self, name: str) -> None:
+        self.tasks[name].cancel()
+        await asyncio.gather(self.tasks[name], return_exceptions=True)
+
+    async def not_ready(self) -> str | None:
+        """Why this process should get no more work; None when it should."""
+        if self.lobby.draining:
+            return "draining"
+        for name, task in self.tasks.items():
+            if task.done():
+                return f"the background task {name!r} died"
+        await self.database.read(_select_one)
+        return None
+
+
+def _select_one(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT 1 FROM live_sessions LIMIT 1")
+
+
+def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_routes: Sequence[BaseRoute] = ()) -> Hub:
+    """A hub that is not open yet; `settings` must have passed `must_serve`."""
+    database = Database(settings.database_url)
+    bus = MemoryBus()
+    ledger = Ledger(database, bus.publish, clock)
+    vault = Vault(settings.secret_key or b"")
+    rooms = Rooms(
+        DatabaseSource(database, clock),
+        interval=settings.count_interval_ms / 1000,
+        roster_limit=settings.roster_limit,
+    )
+    bus.subscribe(rooms.receive)
+    lost = _Later()
+    lease = Lease(database, clock, settings.lease, lost)
+    presence = Presence(ledger, lease, vault, clock, doors=settings.doors, grace=settings.grace)
+    tokens = Tokens(
+        SharedSecret(settings.jwt_secret) if settings.jwt_secret else KeySet(settings.jwt_jwks_url or ""),
+        audience=settings.jwt_audience,
+        issuer=settings.jwt_issuer,
+        clock=clock,
+    )
+    lobby = Lobby(
+        tokens=tokens,
+        presence=presence,
+        rooms=rooms,
+        clock=clock,
+        max_message_bytes=settings.max_message_bytes,
+        messages=Rate(settings.message_rate_limit),
+        people=Crowd(settings.max_connections_per_person),
+        addresses=Crowd(settings.max_connections_per_address),
+        total=Crowd(max_connections(settings)),
+        allowed_origins=settings.allowed_origins,
+    )
+    lost.call = lambda: lobby.send_home(settings.leave_grace_seconds / 2)
+    reaper = Reaper(database, ledger, clock, lease, length=settings.lease, grace=settings.grace)
+    hub = Hub(settings, database, ledger, lease, reaper, rooms, presence, lobby, _metrics(lobby))
+    rest = Rest(
+        database=database,
+        ledger=ledger,
+        vault=vault,
+        clock=clock,
+        hold=settings.hold,
+        doors=settings.doors,
+        roster_limit=settings.roster_limit,
+    )
+    secret = settings.payment_webhook_secret
+    payments = Payments(database=database, ledger=ledger, webhook=Webhook(secret) if secret else None, clock=clock)
+    services = Services(rest, Exports(rest), Events(rooms), payments)
+    hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
+    return hub
+
+
+class _Later:
+    """A call whose target is known later."""
+
+    def __init__(self) -> None:
+        self.call: Callable[[], None] = lambda: None
+
+    def __call__(self) -> None:
+        self.call()
+
+
+def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Sequence[BaseRoute]) -> Starlette:
+    table = operations(services)
+    by_path = [list(group) for _, group in groupby(sorted(table, key=_specific), key=lambda entry: entry.path)]
+    rest = [Route(group[0].path, Endpoint(group, gate, hub.metrics.count_request)) for group in by_path]
+    beside = pages.routes(
+        pages.Health(hub.not_ready),
+        hub.metrics.text,
+        figures.CONTENT_TYPE,
+        openapi.document(table),
+        asyncapi.document(),
+    )
+    origins = sorted(hub.settings.allowed_origins)
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["authorization", "content-type", "if-match", "last-event-id"],
+        expose_headers=["etag", "location", "retry-after"],
+        max_age=600,
+    )
+    return Starlette(
+        routes=[*rest, WebSocketRoute("/ws", AsgiDoor(hub.lobby)), *more_routes, *beside],
+        middleware=[cors] if origins else [],
+        exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
+        lifespan=hub.lifespan,
+    )
+
+
+def _specific(operation: Any) -> tuple[bool, str]:
+    """Paths with an id come last, so that `/expert/my-sessions` is not taken for one."""
+    return "{id}" in operation.path, operation.path
+
+
+def _metrics(lobby: Lobby) -> Metrics:
+    metrics = Metrics()
+    metrics.gauge("hub_connections", "Open sockets.", lambda: len(lobby.connections))
+    metrics.gauge("hub_rooms", "Sessions that someone here looks at.", lambda: len(lobby.rooms))
+    return metrics
+
+
+def max_connections(settings: Settings) -> int:
+    """How many sockets this process may hold: what is configured, else what its file descriptors allow."""
+    if settings.max_connections is not None:
+        return settings.max_connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(1, limit - RESERVED_DESCRIPTORS) if limit != resource.RLIM_INFINITY else 1_000_000

@@ -1,0 +1,76 @@
+"""The people present, kept from announcements, and what became of it since it was last told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hub.domain.events import Present, RosterRule, SessionChanged
+from hub.domain.model import RosterVisibility
+
+
+@dataclass(frozen=True, slots=True)
+class RosterNews:
+    """Who came and went between two revisions."""
+
+    revision: int
+    previous: int
+    joined: tuple[Present, ...]
+    left: tuple[str, ...]
+
+
+def may_see_roster(rule: RosterRule, user_id: str, live: int, limit: int) -> bool:
+    """The host always; a participant while the roster is open to them and no more than `limit` are present."""
+    if user_id == rule.expert_id:
+        return True
+    return rule.visibility is RosterVisibility.PARTICIPANTS and live <= limit
+
+
+class Roster:
+    """Who is present at `revision`; `news` is what changed since it was last asked."""
+
+    def __init__(self, revision: int, people: Iterable[Present]) -> None:
+        self._heard = revision
+        self._people = {someone.id: someone for someone in people}
+        self._told = dict(self._people)
+        self._told_revision = revision
+        self._touched: dict[str, None] = {}
+
+    @property
+    def revision(self) -> int:
+        """The revision last told."""
+        return self._told_revision
+
+    def people(self) -> list[Present]:
+        """Everyone who was told to be present, in order of coming."""
+        return sorted(self._told.values(), key=lambda someone: (someone.joined_at, someone.id))
+
+    def hear(self, change: SessionChanged) -> bool:
+        """Apply an announcement; False when one before it was missed, and the roster must be read again."""
+        revision = change.state.revision
+        if revision <= self._heard:
+            return True
+        if revision != self._heard + 1:
+            return False
+        self._heard = revision
+        for someone in change.joined:
+            self._people[someone.id] = someone
+            self._touched[someone.id] = None
+        for user_id in change.left:
+            self._people.pop(user_id, None)
+            self._touched[user_id] = None
+        return True
+
+    def news(self) -> RosterNews | None:
+        """Who came and went since the last call, which it now counts as told; None when nobody did."""
+        touched, self._touched = self._touched, {}
+        joined = tuple(self._people[user] for user in touched if user in self._people and user not in self._told)
+        left = tuple(user for user in touched if user in self._told and user not in self._people)
+        if not joined and not left:
+            return None
+        news = RosterNews(self._heard, self._told_revision, joined, left)
+        self._told.update((someone.id, someone) for someone in joined)
+        for user_id in left:
+            del self._told[user_id]
+        self._told_revision = self._heard
+        return news

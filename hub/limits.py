@@ -1,0 +1,71 @@
+"""Token buckets: how often someone may do something. In memory, bounded, pure but for its own table."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+
+KNOWN = 50_000
+"""Buckets kept at most; the one unused for longest goes first, and was most likely full again."""
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What is left for one key, as of `at` (seconds of a monotonic clock)."""
+
+    left: float
+    at: float
+
+
+class Rate(Generic[K]):
+    """`per_minute` actions for each key, all of them at once if need be; None for no limit."""
+
+    def __init__(self, per_minute: int | None) -> None:
+        self._per_minute = per_minute
+        self._buckets: OrderedDict[K, Bucket] = OrderedDict()
+
+    def wait(self, key: K, at: float) -> float:
+        """Take one action of `key` at `at` seconds: 0 when it may, else the seconds to wait (and none is taken)."""
+        if self._per_minute is None:
+            return 0.0
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = Bucket(self._per_minute, at)
+            if len(self._buckets) > KNOWN:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(key)
+        per_second = self._per_minute / 60
+        bucket.left = min(self._per_minute, bucket.left + (at - bucket.at) * per_second)
+        bucket.at = at
+        if bucket.left >= 1:
+            bucket.left -= 1
+            return 0.0
+        return (1 - bucket.left) / per_second
+
+
+class Crowd(Generic[K]):
+    """How many are here for each key, `most` at once; None for no limit."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._here: dict[K, int] = {}
+
+    def enter(self, key: K) -> bool:
+        """Count one more; False, uncounted, when that is too many."""
+        here = self._here.get(key, 0)
+        if self._most is not None and here >= self._most:
+            return False
+        self._here[key] = here + 1
+        return True
+
+    def exit(self, key: K) -> None:
+        """Count one less."""
+        here = self._here.get(key, 0)
+        if here > 1:
+            self._here[key] = here - 1
+        else:
+            self._here.pop(key, None)

@@ -1,0 +1,129 @@
+"""Coming and going of connections: joins under this process's lease, leaves that are never lost, the grace between.
+
+A socket that drops keeps its visit open for the grace; whoever comes back meanwhile is not seen leaving, and what is
+recorded is when it dropped. While the database is away, leaves wait here with their true times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+from hub import views
+from hub.domain import presence
+from hub.domain.model import LeaveReason, LiveSession, Visit
+from hub.domain.people import Actor
+from hub.errors import HubError, Unavailable
+from hub.ledger import Ledger
+from hub.sealing import Vault
+
+log = logging.getLogger("hub.presence")
+
+RETRY_SECONDS = 1.0
+
+
+class HasLease(Protocol):
+    """Under whose name visits are recorded."""
+
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """An open visit of a connection in this process."""
+
+    session_id: int
+    visit_id: str
+    user_id: str
+
+
+class Presence:
+    """`join`, `leave`, `drop`: what sockets do to the record."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lease: HasLease,
+        vault: Vault,
+        clock: Callable[[], datetime],
+        *,
+        doors: timedelta,
+        grace: timedelta,
+    ) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._vault = vault
+        self._clock = clock
+        self._doors = doors
+        self._grace = grace
+        self._dropped: dict[Stay, tuple[datetime, asyncio.TimerHandle]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def join(self, stay: Stay, actor: Actor, connection_id: str) -> views.Meeting:
+        """Record that `actor` is here; answers where the session takes place. Raises what the rule refuses with."""
+        node_id = self._lease.node_id
+        rule = partial(
+            presence.join,
+            actor=actor,
+            visit_id=stay.visit_id,
+            connection_id=connection_id,
+            node_id=node_id,
+            doors=self._doors,
+        )
+
+        def join(live: LiveSession, now: datetime) -> tuple[Visit, str | None, str | None]:
+            visit = rule(live, now)
+            return visit, live.session.meeting_url, live.session.sealed_password
+
+        _, url, sealed = await self._ledger.act(stay.session_id, join, about=[actor.id], lease=node_id)
+        password = None if sealed is None else self._vault.open(sealed, stay.session_id)
+        return views.Meeting(url=url, password=password)
+
+    async def leave(self, stay: Stay, reason: LeaveReason, at: datetime | None = None) -> None:
+        """Record that the visit ended at `at` (None: now). May raise Unavailable, with the visit still open."""
+        rule = partial(presence.leave, visit_id=stay.visit_id, at=at, reason=reason)
+        await self._ledger.act(stay.session_id, rule, about=[stay.user_id])
+
+    def leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
+        """The same without waiting, tried until it is recorded."""
+        task = asyncio.create_task(self._leave_surely(stay, reason, at))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def drop(self, stay: Stay) -> None:
+        """The socket is gone without a word: leave as of now, but only after the grace."""
+        at = self._clock()
+        handle = asyncio.get_running_loop().call_later(self._grace.total_seconds(), self._grace_over, stay)
+        self._dropped[stay] = (at, handle)
+
+    async def close(self, patience: float) -> None:
+        """Record who had dropped already, and wait up to `patience` seconds for leaves under way."""
+        for stay, (_, handle) in list(self._dropped.items()):
+            handle.cancel()
+            self._grace_over(stay)
+        if self._leaving:
+            _, late = await asyncio.wait(self._leaving, timeout=patience)
+            for task in late:
+                task.cancel()
+
+    def _grace_over(self, stay: Stay) -> None:
+        at, _ = self._dropped.pop(stay)
+        self.leave_surely(stay, LeaveReason.DISCONNECTED, at)
+
+    async def _leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
+        while True:
+            try:
+                await self.leave(stay, reason, at)
+                return
+            except Unavailable as refusal:
+                log.warning("a leave could not be recorded yet: %s", refusal)
+                await asyncio.sleep(RETRY_SECONDS * (1 + random.random()))
+            except HubError as refusal:
+                log.error("the leave of visit %s is refused: %s", stay.visit_id, refusal)
+                return

@@ -1,0 +1,305 @@
+"""Who listens here, and what they are told: one room for each session that someone in this process looks at.
+
+A room knows the newest state of its session and drops what is not newer. Counts are coalesced, a change of status is
+told at once, and a frame is encoded once for all. A listener that can't take a frame gets the newest state when it
+can, never a backlog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Hashable, Iterable
+from typing import Any, Protocol
+
+from hub import views
+from hub.domain.events import Present, PublicState, RosterRule, SessionChanged
+from hub.domain.model import LeaveReason
+from hub.domain.roster import Roster, may_see_roster
+from hub.errors import Unavailable
+
+log = logging.getLogger("hub.rooms")
+
+Snapshot = tuple[PublicState, RosterRule]
+Newest = Callable[[], bytes | None]
+
+
+class Listener(Protocol):
+    """Someone who is told."""
+
+    def deliver(self, key: Hashable, frame: bytes, newest: Newest) -> None:
+        """Take `frame` now; or, when that is not possible, ask `newest` once for each `key` when it is."""
+
+    def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
+        """A visit this listener registered was ended by someone else."""
+
+
+class Source(Protocol):
+    """Where rooms read what they have not heard."""
+
+    async def states(self, session_ids: Iterable[int]) -> dict[int, Snapshot]:
+        """The newest public states; unknown sessions are left out."""
+
+    async def roster(self, session_id: int) -> tuple[int, list[Present]]:
+        """Everyone present, and the revision at which that is so."""
+
+
+class Room:
+    """One session's listeners. Participants may see the roster as its rule says; watchers never do."""
+
+    def __init__(self, rooms: Rooms, session_id: int) -> None:
+        self._rooms = rooms
+        self.id = session_id
+        self.state: PublicState | None = None
+        self.rule: RosterRule | None = None
+        self.loaded: asyncio.Future[None] | None = None
+        self._watchers: set[Listener] = set()
+        self._insiders: dict[Listener, str] = {}
+        self._roster: Roster | None = None
+        self._roster_load: asyncio.Task[None] | None = None
+        self._heard: list[SessionChanged] = []
+        self._frame = b""
+        self._encoded = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._told_at = 0.0
+
+    @property
+    def frame(self) -> bytes:
+        """The newest state as a `session` message, encoded once for all."""
+        if self.state is not None and self._encoded != self.state.revision:
+            self._frame = views.encode(views.session_message(self.state))
+            self._encoded = self.state.revision
+        return self._frame
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody listens."""
+        return not (self._watchers or self._insiders)
+
+    def learn(self, snapshot: Snapshot) -> None:
+        """Take a state that was read, if it is newer than what was heard."""
+        state, rule = snapshot
+        if self.state is None or state.revision > self.state.revision:
+            self.state, self.rule = state, rule
+
+    def watch(self, listener: Listener) -> None:
+        """Tell `listener` the state now and from now on."""
+        self._watchers.add(listener)
+        self._deliver_state(listener)
+
+    def enter(self, listener: Listener, user_id: str, *, show_state: bool = True) -> None:
+        """Tell `listener` the state and, while `user_id` may see it, the roster."""
+        self._insiders[listener] = user_id
+        if show_state:
+            self._deliver_state(listener)
+        self.show_roster(listener)
+
+    def unwatch(self, listener: Listener) -> None:
+        """Stop watching."""
+        self._watchers.discard(listener)
+        if self.empty:
+            self._rooms.close(self)
+
+    def exit(self, listener: Listener) -> None:
+        """Stop being inside."""
+        self._insiders.pop(listener, None)
+        if self.empty:
+            self._rooms.close(self)
+
+    def show_roster(self, listener: Listener) -> bool:
+        """Send the roster to `listener` if it may see it; False if it may not."""
+        if not self._may_see(self._insiders.get(listener)):
+            return False
+        if self._roster is None:
+            self._load_roster()
+        else:
+            self._tell_presence()
+            frame = self._roster_frame()
+            if frame is not None:
+                listener.deliver(("roster", self.id), frame, self._roster_frame)
+        return True
+
+    def receive(self, change: SessionChanged) -> None:
+        """Take an announcement; an old one is dropped, and after a hole the roster is read again."""
+        known = self.state
+        if known is not None and change.state.revision <= known.revision:
+            return
+        self.state, self.rule = change.state, change.rule
+        if self._roster_load is not None:
+            self._heard.append(change)
+        elif self._roster is not None and not self._roster.hear(change):
+            self._load_roster()
+        if known is None or known.status is not change.state.status:
+            self._tell()
+        elif self._timer is None:
+            wait = self._told_at + self._rooms.interval - asyncio.get_running_loop().time()
+            if wait <= 0:
+                self._tell()
+            else:
+                self._timer = asyncio.get_running_loop().call_later(wait, self._tell)
+
+    def _tell(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.state is None:
+            return
+        self._told_at = asyncio.get_running_loop().time()
+        for listener in self._everyone():
+            self._deliver_state(listener)
+        self._tell_presence()
+
+    def _tell_presence(self) -> None:
+        if self._roster is None:
+            return
+        news = self._roster.news()
+        if news is None:
+            return
+        message = views.PresenceMessage(
+            session=self.id,
+            revision=news.revision,
+            previous=news.previous,
+            joined=[views.present(someone) for someone in news.joined],
+            left=[views.GoneView(id=user_id) for user_id in news.left],
+        )
+        frame = views.encode(message)
+        for listener, user_id in self._insiders.items():
+            if self._may_see(user_id):
+                listener.deliver(("roster", self.id), frame, self._roster_frame)
+
+    def _everyone(self) -> Iterable[Listener]:
+        return self._watchers if not self._insiders else self._watchers | self._insiders.keys()
+
+    def _deliver_state(self, listener: Listener) -> None:
+        listener.deliver(("session", self.id), self.frame, self._newest)
+
+    def _newest(self) -> bytes | None:
+        return self.frame
+
+    def _may_see(self, user_id: str | None) -> bool:
+        if user_id is None or self.rule is None or self.state is None:
+            return False
+        return may_see_roster(self.rule, user_id, self.state.live, self._rooms.roster_limit)
+
+    def _roster_frame(self) -> bytes | None:
+        if self._roster is None:
+            return None
+        people = [views.present(someone) for someone in self._roster.people()]
+        return views.encode(views.RosterMessage(session=self.id, revision=self._roster.revision, participants=people))
+
+    def _load_roster(self) -> None:
+        if self._roster_load is None:
+            self._roster = None
+            self._roster_load = self._rooms.spawn(self._read_roster())
+
+    async def _read_roster(self) -> None:
+        """Read first, then apply what was heard meanwhile; tell all who may see it."""
+        try:
+            revision, people = await self._rooms.source.roster(self.id)
+            roster = Roster(revision, people)
+            if not all(roster.hear(change) for change in self._heard):
+                revision, people = await self._rooms.source.roster(self.id)
+                roster = Roster(revision, people)
+            roster.news()
+            self._roster = roster
+        except Unavailable:
+            log.warning("the roster of session %s can't be read now", self.id)
+        finally:
+            self._heard.clear()
+            self._roster_load = None
+        frame = self._roster_frame()
+        for listener, user_id in self._insiders.items():
+            if frame is not None and self._may_see(user_id):
+                listener.deliver(("roster", self.id), frame, self._roster_frame)
+
+
+class Rooms:
+    """Every room of this process, and who follows the catalog."""
+
+    def __init__(self, source: Source, *, interval: float, roster_limit: int) -> None:
+        """`interval` in seconds between counts; participants see rosters of up to `roster_limit` people."""
+        self.source = source
+        self.interval = interval
+        self.roster_limit = roster_limit
+        self._rooms: dict[int, Room] = {}
+        self._catalog: set[Listener] = set()
+        self._visits: dict[str, Listener] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self, session_ids: Iterable[int]) -> dict[int, Room]:
+        """The rooms of these sessions with their state known; unknown sessions are left out. May raise Unavailable.
+
+        A room that is opened and then neither watched nor entered is to be given to `close`.
+        """
+        rooms = {session_id: self._room(session_id) for session_id in session_ids}
+        cold = {room.id: room for room in rooms.values() if room.state is None}
+        if cold:
+            # The rooms stand already, so what is announced while this reads is heard: nothing falls between.
+            try:
+                states = await self.source.states(cold)
+            except BaseException:
+                for room in cold.values():
+                    self.close(room)
+                raise
+            for room in cold.values():
+                if room.id in states:
+                    room.learn(states[room.id])
+                elif room.state is None:
+                    self.close(room)
+        # Another one may have closed an empty room meanwhile; this one is used now, so it stands again.
+        found = {room.id: room for room in rooms.values() if room.state is not None}
+        return {session_id: self._rooms.setdefault(session_id, room) for session_id, room in found.items()}
+
+    def __len__(self) -> int:
+        """How many rooms stand."""
+        return len(self._rooms)
+
+    def get(self, session_id: int) -> Room | None:
+        """The room of a session, if anyone here looks at it."""
+        return self._rooms.get(session_id)
+
+    def close(self, room: Room) -> None:
+        """Forget a room that nobody listens to."""
+        if room.empty and self._rooms.get(room.id) is room:
+            del self._rooms[room.id]
+
+    def watch_catalog(self, listener: Listener) -> None:
+        """Tell `listener` of every session that is created, edited, started, ended or cancelled."""
+        self._catalog.add(listener)
+
+    def unwatch_catalog(self, listener: Listener) -> None:
+        """Stop that."""
+        self._catalog.discard(listener)
+
+    def register_visit(self, visit_id: str, listener: Listener) -> None:
+        """Tell `listener` when this visit is ended by someone else."""
+        self._visits[visit_id] = listener
+
+    def forget_visit(self, visit_id: str) -> None:
+        """Stop that."""
+        self._visits.pop(visit_id, None)
+
+    def receive(self, change: SessionChanged) -> None:
+        """Take an announcement from the bus."""
+        room = self._rooms.get(change.state.session)
+        if room is not None:
+            room.receive(change)
+        for closed in change.closed:
+            listener = self._visits.pop(closed.visit_id, None)
+            if listener is not None:
+                listener.visit_closed(change.state.session, closed.reason)
+        if change.listing is not None and self._catalog:
+            listing = views.listing(change.listing, change.state.participants)
+            frame = views.encode(views.CatalogMessage(session=listing))
+            for follower in self._catalog:
+                follower.deliver(("catalog", change.state.session), frame, lambda: frame)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside the rooms, kept until it ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _room(self, session_id: int) -> Room:
+        return self._rooms.setdefault(session_id, Room(self, session_id))

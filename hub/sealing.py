@@ -1,0 +1,44 @@
+"""Meeting passwords at rest: AES-256-GCM, with the key's id beside it and the session's id bound into it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from hub.errors import Internal
+
+NONCE_BYTES = 12
+
+
+class Vault:
+    """Seals and opens with one key. A sealed text moved to another session does not open."""
+
+    def __init__(self, key: bytes) -> None:
+        """`key` is 32 random bytes."""
+        self._cipher = AESGCM(key)
+        self._key_id = hashlib.sha256(key).hexdigest()[:8]
+
+    def seal(self, secret: str, session_id: int) -> str:
+        """`secret`, readable only with this key and for this session."""
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, secret.encode(), self._context(session_id))
+        return f"{self._key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+
+    def open(self, sealed: str, session_id: int) -> str:
+        """What was sealed; raises Internal when the key is another or the text was moved or changed."""
+        key_id, _, body = sealed.partition(".")
+        try:
+            raw = base64.urlsafe_b64decode(body)
+            return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], self._context(session_id)).decode()
+        except (InvalidTag, binascii.Error, ValueError) as error:
+            raise Internal(
+                f"The meeting password was sealed with the key {key_id!r}, which is not this one."
+            ) from error
+
+    def _context(self, session_id: int) -> bytes:
+        return f"live_sessions/{session_id}/{self._key_id}".encode()

@@ -1,0 +1,144 @@
+"""The plain ASGI driver of `/ws`, for any server: one task reads, one writes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any
+
+from starlette.types import Message, Receive, Scope, Send
+
+from hub import views
+from hub.errors import HubError
+from hub.sockets.closing import TOO_SLOW
+from hub.sockets.connection import Connection
+from hub.sockets.door import STATUSES, Door, Visitor
+from hub.sockets.lobby import Lobby
+
+log = logging.getLogger("hub.sockets")
+
+HIGH_WATER = 64 * 1024
+"""Unsent bytes above which a peer counts as slow, and gets newest states only."""
+
+STUCK_SECONDS = 20.0
+"""How long one frame may wait to be taken before the peer is given up."""
+
+
+class AsgiWire:
+    """Frames waiting for the writer task."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._outbox: deque[Message] = deque()
+        self._unsent = 0
+        self._filled = asyncio.Event()
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer keeps up."""
+        return self._unsent < HIGH_WATER
+
+    def send(self, frame: bytes) -> None:
+        """Queue a text message."""
+        self._unsent += len(frame)
+        self._put({"type": "websocket.send", "text": frame.decode()})
+
+    def close(self, code: int, reason: str) -> None:
+        """Queue the close."""
+        self._put({"type": "websocket.close", "code": code, "reason": reason})
+
+    def _put(self, message: Message) -> None:
+        self._outbox.append(message)
+        self._filled.set()
+
+    async def write(self, connection: Connection) -> None:
+        """Send what is queued until the close is; raises TimeoutError when the peer takes nothing any more."""
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            while self._outbox:
+                message = self._outbox.popleft()
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await self._send(message)
+                if message["type"] == "websocket.close":
+                    return
+                was_writable = self.writable
+                self._unsent -= len(message["text"].encode())
+                if self.writable and not was_writable:
+                    connection.writable_again()
+
+
+class AsgiDoor:
+    """The ASGI application at `/ws`."""
+
+    def __init__(self, lobby: Lobby) -> None:
+        self._lobby = lobby
+        self._door = Door(lobby)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse before the upgrade, or hold the socket until it ends."""
+        visitor = _visitor(scope)
+        await receive()
+        try:
+            self._door.enter(visitor)
+        except HubError as refusal:
+            await _deny(send, refusal)
+            return
+        try:
+            await send({"type": "websocket.accept"})
+            await self._hold(visitor, receive, send)
+        except OSError:
+            pass  # the peer was gone before the handshake was done
+        finally:
+            self._door.leave(visitor)
+
+    async def _hold(self, visitor: Visitor, receive: Receive, send: Send) -> None:
+        wire = AsgiWire(send)
+        connection = Connection(self._lobby, wire)
+        connection.opened(visitor.headers.get("authorization"))
+        reader = asyncio.create_task(_read(connection, receive))
+        writer = asyncio.create_task(wire.write(connection))
+        try:
+            done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            if writer in done and isinstance(writer.exception(), TimeoutError):
+                log.info("gave up a peer that takes nothing", extra={"action": "stuck_peer"})
+                connection.close(TOO_SLOW)
+        finally:
+            connection.closed()
+            for task in (reader, writer):
+                task.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+
+
+async def _read(connection: Connection, receive: Receive) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        text = message.get("text")
+        connection.received(message["bytes"] if text is None else text)
+
+
+async def _deny(send: Send, refusal: HubError) -> None:
+    status = STATUSES[type(refusal)]
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": refusal.code,
+        "status": status,
+        "detail": refusal.message,
+        "success": False,
+        "code": refusal.code,
+    }
+    headers = [(b"content-type", b"application/problem+json")]
+    retry_after = getattr(refusal, "retry_after", None)
+    if retry_after is not None:
+        headers.append((b"retry-after", str(int(retry_after)).encode()))
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": views.encode(body)})
+
+
+def _visitor(scope: Scope) -> Visitor:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    client = scope.get("client")
+    return Visitor(headers, scope.get("scheme") == "wss", client[0] if client else "")

@@ -1,0 +1,54 @@
+"""Who may open a socket: checked before the upgrade, where a refusal costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hub.errors import Forbidden, HubError, RateLimited, Unavailable
+from hub.sockets.lobby import Lobby
+
+RETRY_AFTER = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A handshake: its headers in lower case, whether it is secure, and the peer's address."""
+
+    headers: Mapping[str, str]
+    secure: bool
+    address: str
+
+    @property
+    def own_origin(self) -> str:
+        """The origin of a page that this very hub serves (RFC 6454 §4)."""
+        return f"{'https' if self.secure else 'http'}://{self.headers.get('host', '')}"
+
+
+class Door:
+    """Lets visitors in and counts them; `leave` is to be called once for each that was let in."""
+
+    def __init__(self, lobby: Lobby) -> None:
+        self._lobby = lobby
+
+    def enter(self, visitor: Visitor) -> None:
+        """Raises Forbidden (403), RateLimited (429) or Unavailable (503)."""
+        origin = visitor.headers.get("origin")
+        if origin is not None and origin != visitor.own_origin and origin not in self._lobby.allowed_origins:
+            raise Forbidden("This origin may not open a socket here: add it to HUB_ALLOWED_ORIGINS.")
+        if self._lobby.draining:
+            raise Unavailable("The hub restarts: come back.", retry_after=RETRY_AFTER)
+        if not self._lobby.total.enter(None):
+            raise Unavailable("The hub holds as many connections as it can.", retry_after=RETRY_AFTER)
+        if not self._lobby.addresses.enter(visitor.address):
+            self._lobby.total.exit(None)
+            raise RateLimited("Too many connections from this address.", retry_after=RETRY_AFTER)
+
+    def leave(self, visitor: Visitor) -> None:
+        """The visitor is gone."""
+        self._lobby.total.exit(None)
+        self._lobby.addresses.exit(visitor.address)
+
+
+STATUSES: Mapping[type[HubError], int] = {Forbidden: 403, RateLimited: 429, Unavailable: 503}
+"""HTTP statuses of refusals before the upgrade."""

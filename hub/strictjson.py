@@ -1,0 +1,53 @@
+"""JSON as strangers send it: refused where parsers disagree, since that is where attacks live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from hub.errors import Fault, InvalidInput
+
+
+def parse(text: str | bytes) -> Any:
+    """The value; raises InvalidInput for what RFC 8259 does not allow, and for duplicate keys and lone surrogates."""
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        if isinstance(text, bytes) and text[:3] == b"\xef\xbb\xbf":
+            raise ValueError("it begins with a byte order mark")
+        if ("\\u" if isinstance(text, str) else b"\\u") in text:  # type: ignore[operator]  # both sides follow one test
+            _refuse_surrogates(value)
+    except RecursionError:
+        raise _refusal("it is nested too deeply") from None
+    except UnicodeError:
+        raise _refusal("it is not UTF-8") from None
+    except ValueError as error:
+        raise _refusal(str(error)) from None
+    return value
+
+
+def _refusal(why: str) -> InvalidInput:
+    return InvalidInput("This is not valid JSON: " + why + ".", errors=[Fault("", "must be valid JSON (RFC 8259)")])
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a member is named twice in one object")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _refuse_surrogates(value: Any) -> None:
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            _refuse_surrogates(name)
+            _refuse_surrogates(member)
+    elif isinstance(value, list):
+        for member in value:
+            _refuse_surrogates(member)

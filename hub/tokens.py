@@ -1,0 +1,175 @@
+"""JWT → Actor, for both doors. One family of algorithms, fixed by configuration (RFC 8725 §3.1)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import urllib.request
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+import jwt
+
+from hub.domain.people import Actor, Role
+from hub.errors import TokenExpired, Unauthenticated, Unavailable
+
+log = logging.getLogger("hub.tokens")
+
+LEEWAY = 10
+"""Seconds by which the issuer's clock may be ahead, for `nbf` and `iat`; presence ends at `exp` itself."""
+
+LONGEST_TOKEN = 8_192
+"""Characters; a token is a few hundred."""
+
+LONGEST_NAME = 255
+KNOWN_TOKENS = 20_000
+
+JWKS_TIMEOUT = 5
+JWKS_AGE = 600
+JWKS_COOL_DOWN = 30
+
+
+class Keys(Protocol):
+    """Where the key for a token's `kid` comes from."""
+
+    algorithms: list[str]
+
+    async def key(self, kid: str | None) -> Any:
+        """The key; raises Unauthenticated for one that is not known, Unavailable when that can't be told."""
+
+
+class SharedSecret:
+    """HS256 with one secret of 32 bytes or more."""
+
+    algorithms: list[str] = ["HS256"]  # noqa: RUF012  a protocol's member, never changed
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    async def key(self, kid: str | None) -> Any:
+        """The secret, whatever `kid` says."""
+        return self._secret
+
+
+class KeySet:
+    """Public keys from a JWKS address, read beside the event loop and kept.
+
+    An unknown `kid` has it read again, at most once in JWKS_COOL_DOWN seconds; while it can't be read the last good
+    set serves; a key that was removed is refused at the latest JWKS_AGE seconds after.
+    """
+
+    algorithms: list[str] = ["RS256", "ES256", "EdDSA"]  # noqa: RUF012  as above
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._keys: dict[str | None, Any] = {}
+        self._tried = float("-inf")
+        self._read = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def key(self, kid: str | None) -> Any:
+        """The public key named `kid`."""
+        now = time.monotonic()
+        if (kid not in self._keys or now - self._read > JWKS_AGE) and now - self._tried > JWKS_COOL_DOWN:
+            async with self._reading:
+                if now - self._tried > JWKS_COOL_DOWN:
+                    await self._refresh()
+        if kid in self._keys:
+            return self._keys[kid]
+        if not self._keys:
+            raise Unavailable("The keys that tokens are verified with can't be read right now.")
+        raise Unauthenticated("The token was signed with a key that is not known.")
+
+    async def _refresh(self) -> None:
+        self._tried = time.monotonic()
+        try:
+            text = await asyncio.to_thread(self._fetch)
+            keys = jwt.PyJWKSet.from_json(text).keys
+            self._keys = {key.key_id: key for key in keys if key.algorithm_name in self.algorithms}
+            self._read = time.monotonic()
+        except (OSError, ValueError, jwt.PyJWTError) as error:
+            log.warning("the key set can't be read: %s", error)
+
+    def _fetch(self) -> str:
+        with urllib.request.urlopen(self._url, timeout=JWKS_TIMEOUT) as answer:
+            return str(answer.read(1_000_000), "utf-8")
+
+
+class Tokens:
+    """Verifies tokens; a verified one is remembered until it ends."""
+
+    def __init__(self, keys: Keys, *, audience: str | None, issuer: str | None, clock: Callable[[], datetime]) -> None:
+        self._keys = keys
+        self._audience = audience
+        self._issuer = issuer
+        self._clock = clock
+        self._known: OrderedDict[str, Actor] = OrderedDict()
+
+    async def actor(self, token: str) -> Actor:
+        """Who bears `token`; raises TokenExpired, Unauthenticated, Unavailable."""
+        actor = self._known.get(token)
+        if actor is None:
+            actor = await self._verified(token)
+            self._known[token] = actor
+            if len(self._known) > KNOWN_TOKENS:
+                self._known.popitem(last=False)
+        if actor.until <= self._clock():
+            self._known.pop(token, None)
+            raise TokenExpired()
+        return actor
+
+    async def bearer(self, header: str) -> Actor:
+        """Who an `Authorization` header speaks for."""
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("The Authorization header must be `Bearer <JWT>`.")
+        return await self.actor(token.strip())
+
+    async def _verified(self, token: str) -> Actor:
+        if len(token) > LONGEST_TOKEN:
+            raise Unauthenticated(f"The token is longer than {LONGEST_TOKEN} characters.")
+        try:
+            key = await self._keys.key(jwt.get_unverified_header(token).get("kid"))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=self._keys.algorithms,
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY,
+                options={
+                    "require": ["exp", "sub"],
+                    "verify_aud": self._audience is not None,
+                    "enforce_minimum_key_length": True,
+                },
+            )
+        except jwt.ExpiredSignatureError:
+            raise TokenExpired() from None
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            raise Unauthenticated("The token is not valid: it is malformed, or not signed for this hub.") from None
+        return _actor(claims)
+
+
+def _actor(claims: Mapping[str, Any]) -> Actor:
+    sub, name, role = claims["sub"], claims.get("name", ""), claims.get("role")
+    if not isinstance(sub, str) or not 1 <= len(sub) <= LONGEST_NAME or not sub.isprintable():
+        raise Unauthenticated(f"The token's `sub` must be a printable string of 1 to {LONGEST_NAME} characters.")
+    if role not in (Role.EXPERT, Role.STUDENT):
+        raise Unauthenticated("The token's `role` must be `expert` or `student`.")
+    if not isinstance(name, str):
+        raise Unauthenticated("The token's `name` must be a string.")
+    shown = "".join(letter if letter.isprintable() else " " for letter in name)[:LONGEST_NAME].strip() or sub
+    try:
+        until = datetime.fromtimestamp(claims["exp"], UTC)
+    except (OverflowError, ValueError, OSError):
+        raise Unauthenticated("The token's `exp` is not a time the hub can tell.") from None
+    return Actor(sub, shown, Role(role), until)
+
+
+def sign(secret: str, person_id: str, name: str, role: Role, *, ttl: timedelta, now: datetime) -> str:
+    """A token signed with HS256, as `hub token` and the demo give out."""
+    claims = {"sub": person_id, "name": name, "role": role.value, "iat": now, "exp": now + ttl}
+    return jwt.encode(claims, secret, algorithm="HS256")

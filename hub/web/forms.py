@@ -1,0 +1,285 @@
+"""What requests may say, typed; every fault of an input is found, and named by its pointer, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from hub import views
+from hub.domain.model import BookingStatus, Price, RosterVisibility, Status
+from hub.errors import Fault, InvalidInput
+
+F = TypeVar("F", bound="Form")
+
+LAST_YEAR = 9000
+LARGEST = 2**31 - 1
+
+Text = Annotated[str, Meta(max_length=10_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Title = Annotated[str, Meta(min_length=1, max_length=200)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Minutes = Annotated[int, Meta(ge=1, le=1440)]
+Seats = Annotated[int, Meta(ge=1, le=1_000_000)]
+HttpsUrl = Annotated[str, Meta(max_length=2048)]
+Password = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Form(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """The base of all that is read."""
+
+
+class PriceForm(Form):
+    """An amount in minor units of an ISO 4217 currency; a free session has no price."""
+
+    amount: Annotated[int, Meta(ge=1, le=LARGEST)]
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+
+
+class CreateSession(Form):
+    """A new session."""
+
+    title: Title
+    starts_at: Instant
+    duration_minutes: Minutes
+    description: Text = ""
+    timezone: Name = "UTC"
+    max_participants: Seats | None = None
+    course_id: Name | None = None
+    price: PriceForm | None = None
+    meeting_url: HttpsUrl | None = None
+    meeting_password: Password | None = None
+    roster_visibility: RosterVisibility = RosterVisibility.PARTICIPANTS
+
+
+class EditSession(Form):
+    """Any of a session's details; what is left out stays."""
+
+    title: Title | UnsetType = UNSET
+    starts_at: Instant | UnsetType = UNSET
+    duration_minutes: Minutes | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    timezone: Name | UnsetType = UNSET
+    max_participants: Seats | UnsetType | None = UNSET
+    course_id: Name | UnsetType | None = UNSET
+    price: PriceForm | UnsetType | None = UNSET
+    meeting_url: HttpsUrl | UnsetType | None = UNSET
+    meeting_password: Password | UnsetType | None = UNSET
+    roster_visibility: RosterVisibility | UnsetType = UNSET
+
+
+class PaymentAbout(Form, forbid_unknown_fields=False):
+    """Which money; members the hub does not know are the provider's own."""
+
+    booking_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    amount: Annotated[int, Meta(ge=0, le=LARGEST)]
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    reference: Name
+
+
+class PaymentMessage(Form, forbid_unknown_fields=False):
+    """What a payment provider says."""
+
+    type: Annotated[str, Meta(max_length=255)]
+    data: PaymentAbout
+
+
+class PageQuery(Form, forbid_unknown_fields=False):
+    """Which page of a list: `page` from 1, `limit` rows each."""
+
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class BookingsQuery(PageQuery):
+    """Which bookings."""
+
+    status: list[BookingStatus] = []
+
+
+class SessionsQuery(PageQuery):
+    """Which sessions, in what order."""
+
+    status: list[Status] = []
+    course_id: Name | None = None
+    expert_id: Name | None = None
+    free: bool | None = None
+    available: bool | None = None
+    starts_after: Instant | None = None
+    starts_before: Instant | None = None
+    q: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    sort: Literal["startsAt", "-startsAt", "createdAt", "-createdAt", "-live"] = "startsAt"
+
+
+def read(form: type[F], value: Any) -> F:
+    """The form in a JSON value; raises InvalidInput that names every fault."""
+    if not isinstance(value, dict):
+        raise InvalidInput.of([Fault("", "must be a JSON object")])
+    return _fill(form, value, "")
+
+
+def read_query(form: type[F], pairs: Mapping[str, list[str]]) -> F:
+    """The form in a query string, where lists are repeated names; names it does not know are not its business."""
+    value: dict[str, Any] = {}
+    faults = []
+    for field in _fields(form).values():
+        given = pairs.get(field.encode_name)
+        if given is None:
+            continue
+        if isinstance(field.default_factory, type) and field.default_factory is list:
+            value[field.encode_name] = given
+        elif len(given) > 1:
+            faults.append(Fault(f"/{field.encode_name}", "may be given once only"))
+        else:
+            value[field.encode_name] = QueryText(given[0])
+    if faults:
+        raise InvalidInput.of(faults)
+    return _fill(form, value, "")
+
+
+class QueryText(str):
+    """A value from a query string: text that may stand for a number or a truth value."""
+
+
+@lru_cache
+def _fields(form: type[Form]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(form)}
+
+
+def _fill(form: type[F], value: Mapping[str, Any], pointer: str) -> F:
+    fields = _fields(form)
+    strict = form.__struct_config__.forbid_unknown_fields
+    faults = [
+        Fault(f"{pointer}/{name}", f"is not known here; known are: {', '.join(fields)}")
+        for name in value
+        if strict and name not in fields
+    ]
+    filled: dict[str, Any] = {}
+    for name, field in fields.items():
+        where = f"{pointer}/{name}"
+        if name not in value:
+            if field.required:
+                faults.append(Fault(where, "is required"))
+            continue
+        try:
+            filled[field.name] = _check(field.name, _convert(value[name], field.type, where))
+        except _Wrong as wrong:
+            faults += wrong.at(where)
+    if faults:
+        raise InvalidInput.of(faults)
+    return form(**filled)
+
+
+class _Wrong(Exception):
+    """What is wrong with one member."""
+
+    def __init__(self, detail: str, faults: list[Fault] | None = None) -> None:
+        self.detail = detail
+        self.faults = faults
+
+    def at(self, pointer: str) -> list[Fault]:
+        return self.faults if self.faults is not None else [Fault(pointer, self.detail)]
+
+
+def _convert(value: Any, kind: Any, pointer: str) -> Any:
+    nested = _form_in(kind)
+    if nested is not None and isinstance(value, dict):
+        try:
+            return _fill(nested, value, pointer)
+        except InvalidInput as refusal:
+            raise _Wrong("", refusal.members["errors"]) from None
+    if isinstance(value, QueryText):
+        return _convert_text(str(value), kind)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _Wrong(_sentence(str(error))) from None
+
+
+def _convert_text(text: str, kind: Any) -> Any:
+    try:
+        return msgspec.convert(text, kind)
+    except msgspec.ValidationError as error:
+        if "Expected `int" not in str(error) and "Expected `bool" not in str(error):
+            raise _Wrong(_sentence(str(error))) from None
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _Wrong(_sentence(str(error))) from None
+
+
+def _form_in(kind: Any) -> type[Form] | None:
+    options = getattr(kind, "__args__", (kind,))
+    return next((option for option in options if isinstance(option, type) and issubclass(option, Form)), None)
+
+
+def _sentence(error: str) -> str:
+    words, _, path = error.partition(" - at `$")
+    words = words[:1].lower() + words[1:]
+    return words if not path else f"{words} (at {path.rstrip('`')})"
+
+
+def _check(name: str, value: Any) -> Any:
+    check = CHECKS.get(name)
+    if value is None or value is UNSET:
+        return value
+    if isinstance(value, str) and not isinstance(value, Status | BookingStatus | RosterVisibility):
+        _check_text(name, value)
+    return value if check is None else check(value)
+
+
+def _check_text(name: str, text: str) -> None:
+    allowed = "\n\r\t" if name == "description" else ""
+    if any(not letter.isprintable() and letter not in allowed for letter in text):
+        raise _Wrong("must hold no control characters")
+    if name != "description" and not text.strip():
+        raise _Wrong("must not be blank")
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        raise _Wrong(f"must lie between the years 1 and {LAST_YEAR}") from None
+    if moment.year >= LAST_YEAR:
+        raise _Wrong(f"must lie between the years 1 and {LAST_YEAR}")
+    return moment
+
+
+def _timezone(name: str) -> str:
+    try:
+        views.zone(name)
+    except (ValueError, KeyError, OSError):
+        raise _Wrong("must be an IANA time zone, like `Africa/Nairobi`") from None
+    return name
+
+
+def _https(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme == "https" and bool(parts.hostname) and " " not in url and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise _Wrong("must be an https:// address")
+    return url
+
+
+def _price(form: PriceForm) -> Price:
+    return Price(form.amount, form.currency)
+
+
+CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "starts_at": _utc,
+    "starts_after": _utc,
+    "starts_before": _utc,
+    "timezone": _timezone,
+    "meeting_url": _https,
+    "price": _price,
+}
+"""What types can't say, by field; a check answers the value as it is kept."""

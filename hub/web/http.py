@@ -1,0 +1,217 @@
+"""From an ASGI request to a typed call and back: one declaration an operation serves routing and the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from hub import strictjson, views
+from hub.domain.people import Actor, Role
+from hub.errors import (
+    Fault,
+    HubError,
+    InvalidInput,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+)
+from hub.store.reads import Page
+from hub.web import forms
+from hub.web.problems import broke, problem
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_ID = 2**31 - 1
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+
+
+class Gate(Protocol):
+    """What every request passes: who is it, and how often has it come."""
+
+    async def enter(self, authorization: str | None, address: str) -> Actor | None:
+        """The actor, None without a token; raises Unauthenticated, TokenExpired, RateLimited, Unavailable."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, checked: who asks, for which session, and the forms it was asked with."""
+
+    operation: Operation
+    headers: Mapping[str, str]
+    actor: Actor | None
+    session_id: int
+    query: Any
+    body: Any
+    raw: bytes
+
+    @property
+    def signed_in(self) -> Actor:
+        """Who asks; the operation said that someone must."""
+        assert self.actor is not None
+        return self.actor
+
+    @property
+    def page(self) -> Page:
+        """Which page of a list was asked for."""
+        return Page(self.query.page, self.query.limit)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a handler answers: a view, or `content` of another `media_type`; `total` when it is a page."""
+
+    data: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    total: int | None = None
+    content: bytes | None = None
+    media_type: str = JSON
+    bare: bool = False
+
+
+Handler = Callable[[Call], Awaitable[Answer | Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method on one path. `who` is `anyone`, `signed in` or a role; `codes` are refusals beside the usual ones."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    who: str = "signed in"
+    query: type[forms.Form] | None = None
+    body: type[forms.Form] | None = None
+    raw_body: type[forms.Form] | None = None
+    answers: Any = None
+    status: int = 200
+    media_type: str = JSON
+    listed: bool = False
+    bare: bool = False
+    codes: Sequence[type[HubError]] = ()
+
+    @property
+    def has_session(self) -> bool:
+        """Whether the path names a session."""
+        return "{id}" in self.path
+
+
+class Endpoint:
+    """The ASGI application at one path: picks the operation, checks the request, encodes the answer."""
+
+    def __init__(self, operations: Sequence[Operation], gate: Gate, count: Callable[[str, int], None]) -> None:
+        """`count` is told the path's template and the status of each answer."""
+        self._path = operations[0].path
+        self._count = count
+        self._operations = {operation.method: operation for operation in operations}
+        get = self._operations.get("GET")
+        if get is not None and get.media_type != EVENT_STREAM:  # the head of a stream would never end
+            self._operations["HEAD"] = get
+        self._allow = ", ".join(sorted(self._operations))
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; every failure is a problem."""
+        try:
+            response = await self._answer(scope, receive)
+        except MethodNotAllowed as refusal:
+            response = problem(refusal, scope["path"], {"allow": self._allow})
+        except Exception as error:
+            response = problem(broke(f"{scope['method']} {scope['path']}", error), scope["path"])
+        self._count(self._path, response.status_code)
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        operation = self._operations.get(scope["method"])
+        if operation is None:
+            raise MethodNotAllowed()
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        client = scope.get("client")
+        actor = await self._gate.enter(headers.get("authorization"), client[0] if client else "")
+        _admit(operation, actor)
+        call = Call(operation, headers, actor, _session_id(operation, scope), None, None, b"")
+        if operation.query is not None:
+            call.query = forms.read_query(operation.query, _query(scope["query_string"]))
+        call.raw = await _read_body(headers, receive) if scope["method"] not in ("GET", "HEAD") else b""
+        if operation.body is not None:
+            _needs_json(headers)
+            call.body = forms.read(operation.body, strictjson.parse(call.raw))
+        answer = await operation.handler(call)
+        return answer if isinstance(answer, Response) else _response(call, answer)
+
+
+def _admit(operation: Operation, actor: Actor | None) -> None:
+    if operation.who == "anyone":
+        return
+    if actor is None:
+        raise Unauthenticated()
+    if operation.who in tuple(Role):
+        actor.needs(Role(operation.who))
+
+
+def _session_id(operation: Operation, scope: Scope) -> int:
+    if not operation.has_session:
+        return 0
+    text: str = scope["path_params"]["id"]
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= MAX_ID):
+        raise NotFound(f"There is no session {text[:40]!r}: ids are integers.")
+    return int(text)
+
+
+def _query(query_string: bytes) -> dict[str, list[str]]:
+    try:
+        pairs = parse_qs(query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+    except ValueError:
+        raise InvalidInput.of([Fault("", "the query must be percent-encoded UTF-8, 100 names at most")]) from None
+    return pairs
+
+
+def _needs_json(headers: Mapping[str, str]) -> None:
+    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
+    charset = parameters.partition("charset=")[2].strip(' "') or "utf-8"
+    if media_type.strip() != JSON or charset not in ("utf-8", "utf8"):
+        raise InvalidInput.of([Fault("", "must be sent as `Content-Type: application/json`, in UTF-8")])
+
+
+async def _read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        raise TooLarge(f"The body may hold {MAX_BODY_BYTES} bytes at most.")
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidInput("The request ended before its body did.")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY_BYTES:
+            raise TooLarge(f"The body may hold {MAX_BODY_BYTES} bytes at most.")
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _response(call: Call, answer: Answer) -> Response:
+    headers = {"cache-control": "no-store", **answer.headers}
+    if answer.content is not None:
+        return Response(answer.content, answer.status, headers, media_type=answer.media_type)
+    body: Any = answer.data
+    if not answer.bare:
+        body = {"success": True, "data": answer.data}
+    if answer.total is not None:
+        page = call.page
+        body["pagination"] = {
+            "page": page.number,
+            "limit": page.limit,
+            "total": answer.total,
+            "totalPages": ceil(answer.total / page.limit),
+        }
+    return Response(views.encode(body), answer.status, headers, media_type=JSON)

@@ -1,0 +1,160 @@
+"""OpenAPI 3.1, made from the routes' own table and types: what is not declared there can't be served."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from hub import errors, views
+from hub.web import forms
+from hub.web.http import EVENT_STREAM, JSON, Operation
+from hub.web.problems import MEDIA_TYPE, STATUSES, Problem
+
+REF = "#/components/schemas/{name}"
+
+
+class Pagination(views.View):
+    """Where in a list this page stands."""
+
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+
+
+def document(operations: Sequence[Operation]) -> bytes:
+    """The document, encoded."""
+    kinds = _kinds(operations)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
+    by_kind = dict(zip(kinds, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, by_kind)
+    return views.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Live Session Hub",
+                "version": "0.1.0",
+                "description": "Live sessions: scheduled, booked and seen live, with attendance that can be proved.",
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [{"url": "/"}],
+            "paths": paths,
+            "components": {
+                "schemas": components,
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            },
+        }
+    )
+
+
+def _kinds(operations: Sequence[Operation]) -> list[Any]:
+    named: list[Any] = [Problem, Pagination]
+    for operation in operations:
+        named += [kind for kind in (operation.body, operation.raw_body, operation.answers) if kind is not None]
+    return list(dict.fromkeys(named))
+
+
+def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": _operation_id(operation),
+        "summary": operation.summary,
+        "tags": ["payments" if "payments" in operation.path else "live sessions"],
+        "parameters": _parameters(operation),
+        "responses": {str(operation.status): _success(operation, schemas), **_refusals(operation, schemas)},
+        "security": [{}, {"bearer": []}] if operation.who == "anyone" else [{"bearer": []}],
+    }
+    if operation.who in ("expert", "student"):
+        described["description"] = f"Needs a token with the role `{operation.who}`."
+    body = operation.body or operation.raw_body
+    if body is not None:
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[body]}}}
+    return described
+
+
+def _operation_id(operation: Operation) -> str:
+    words = re.findall(r"[a-z]+", operation.path.removeprefix("/api/live-sessions").replace("{id}", "one"))
+    return "_".join([operation.method.lower(), *words]) if words else f"{operation.method.lower()}_sessions"
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    if operation.has_session:
+        schema = {"type": "integer", "minimum": 1}
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": schema})
+    if operation.query is not None:
+        form, components = _inline(operation.query)
+        for name, about in form["properties"].items():
+            parameters.append({"name": name, "in": "query", "required": False, "schema": _resolved(about, components)})
+    if operation.body is forms.EditSession:
+        parameters.append({"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}})
+    if operation.media_type == EVENT_STREAM:
+        parameters.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}})
+    return parameters
+
+
+def _inline(kind: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    (schema,), components = msgspec.json.schema_components([kind], ref_template=REF)
+    return components[schema["$ref"].rsplit("/", 1)[1]], components
+
+
+def _resolved(schema: Any, components: dict[str, Any]) -> Any:
+    """`schema` with its references put in place; a query parameter can't be null, so that choice is dropped."""
+    if isinstance(schema, list):
+        return [_resolved(entry, components) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _resolved(components[schema["$ref"].rsplit("/", 1)[1]], components)
+    choices = [entry for entry in schema.get("anyOf", ()) if entry != {"type": "null"}]
+    if len(choices) == 1:
+        return _resolved(choices[0], components)
+    return {name: _resolved(value, components) for name, value in schema.items() if (name, value) != ("default", None)}
+
+
+def _success(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+    if operation.answers is None:
+        return {"description": operation.summary, "content": {operation.media_type: {"schema": {"type": "string"}}}}
+    answer = schemas[operation.answers]
+    members: dict[str, Any] = {"success": {"const": True}, "data": answer}
+    if operation.listed:
+        members = {**members, "data": {"type": "array", "items": answer}, "pagination": schemas[Pagination]}
+    whole = {"type": "object", "properties": members, "required": list(members)}
+    response: dict[str, Any] = {
+        "description": operation.summary,
+        "content": {JSON: {"schema": answer if operation.bare else whole}},
+    }
+    if operation.status == 201 and operation.body is not None:
+        response["headers"] = {"Location": {"schema": {"type": "string"}}}
+    return response
+
+
+def _refusals(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+    codes: set[type[errors.HubError]] = {errors.RateLimited, errors.Internal, errors.Unavailable, *operation.codes}
+    codes |= {errors.Unauthenticated, errors.TokenExpired}
+    if operation.who in ("expert", "student"):
+        codes.add(errors.Forbidden)
+    if operation.has_session:
+        codes.add(errors.NotFound)
+    if operation.query is not None or operation.body is not None:
+        codes.add(errors.InvalidInput)
+    if operation.method != "GET":
+        codes |= {errors.TooLarge, errors.InvalidInput}
+    by_status: dict[int, list[type[errors.HubError]]] = {}
+    for code in codes:
+        by_status.setdefault(STATUSES[code], []).append(code)
+    return {str(status): _refusal(kinds, schemas) for status, kinds in sorted(by_status.items())}
+
+
+def _refusal(kinds: list[type[errors.HubError]], schemas: dict[Any, Any]) -> dict[str, Any]:
+    told = [f"`{kind.code}`: {(kind.__doc__ or '').strip()}" for kind in sorted(kinds, key=lambda kind: kind.code)]
+    codes = sorted(kind.code for kind in kinds)
+    schema = {"allOf": [schemas[Problem], {"type": "object", "properties": {"code": {"enum": codes}}}]}
+    response: dict[str, Any] = {"description": "\n\n".join(told), "content": {MEDIA_TYPE: {"schema": schema}}}
+    if {errors.RateLimited, errors.Unavailable} & set(kinds):
+        response["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+    return response

@@ -1,0 +1,246 @@
+"""Sessions and their bookings over REST: each handler asks the ledger or the database, and shows what came of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from hub import views
+from hub.domain import booking, sessions
+from hub.domain.events import RosterRule
+from hub.domain.model import LiveSession, RosterVisibility, Session, Status
+from hub.domain.people import Actor
+from hub.domain.roster import may_see_roster
+from hub.errors import Forbidden
+from hub.ledger import Ledger
+from hub.sealing import Vault
+from hub.store import reads
+from hub.store.database import Database
+from hub.store.reads import Seen, SessionFilter
+from hub.web.http import Answer, Call
+
+SHOWN_UNASKED = (Status.SCHEDULED, Status.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """What the handlers stand on."""
+
+    database: Database
+    ledger: Ledger
+    vault: Vault
+    clock: Callable[[], datetime]
+    hold: timedelta
+    doors: timedelta
+    roster_limit: int
+
+    async def list_sessions(self, call: Call) -> Answer:
+        """A page of sessions for anyone."""
+        return await self._list(call, expert_id=call.query.expert_id, unasked=SHOWN_UNASKED)
+
+    async def my_sessions(self, call: Call) -> Answer:
+        """A page of the expert's own sessions, of every status."""
+        return await self._list(call, expert_id=call.signed_in.id, unasked=())
+
+    async def _list(self, call: Call, *, expert_id: str | None, unasked: tuple[Status, ...]) -> Answer:
+        asked = call.query
+        wanted = SessionFilter(
+            statuses=tuple(dict.fromkeys(asked.status)) or unasked,
+            expert_id=expert_id,
+            course_id=asked.course_id,
+            free=asked.free,
+            available=asked.available,
+            starts_after=asked.starts_after,
+            starts_before=asked.starts_before,
+            q=asked.q,
+            sort=asked.sort,
+        )
+        viewer = None if call.actor is None else call.actor.id
+        read = partial(reads.sessions_page, wanted=wanted, page=call.page, now=self.clock(), viewer=viewer)
+        seen, total = await self.database.read(read)
+        return Answer([self._view(one, call.actor) for one in seen], total=total)
+
+    async def create(self, call: Call) -> Answer:
+        """A new session."""
+        actor, form, now = call.signed_in, call.body, self.clock()
+        sessions.may_create(actor)
+        sessions.starts_in_time(form.starts_at, now)
+        session = Session(
+            id=0,
+            title=form.title,
+            description=form.description,
+            instructor=actor.name,
+            expert_id=actor.id,
+            course_id=form.course_id,
+            starts_at=form.starts_at,
+            duration_minutes=form.duration_minutes,
+            timezone=form.timezone,
+            max_participants=form.max_participants,
+            price=form.price,
+            meeting_url=form.meeting_url,
+            sealed_password=None,
+            roster_visibility=form.roster_visibility,
+            status=Status.SCHEDULED,
+            created_at=now,
+        )
+        secret = form.meeting_password
+        created = await self.ledger.create(session, actor.person, partial(self._seal, secret))
+        view = views.session_view(created, 0, actor, None)
+        headers = {"location": f"/api/live-sessions/{created.id}", "etag": etag(created)}
+        return Answer(view, 201, headers)
+
+    async def show(self, call: Call) -> Answer:
+        """One session with what is the caller's own."""
+        actor, now = call.signed_in, self.clock()
+        seen = await self.database.read(
+            partial(reads.one_session, session_id=call.session_id, now=now, viewer=actor.id)
+        )
+        session = seen.session
+        meeting = None
+        if sessions.may_see_meeting(session, actor, seen.booking, now, self.doors):
+            password = session.sealed_password and self.vault.open(session.sealed_password, session.id)
+            meeting = views.Meeting(url=session.meeting_url, password=password)
+        view = views.session_detail(session, seen.seats, actor, seen.booking, meeting, now)
+        return Answer(view, headers={"etag": etag(session)})
+
+    async def edit(self, call: Call) -> Answer:
+        """Changed details."""
+        changes = {
+            name: value
+            for name in call.body.__struct_fields__
+            if (value := getattr(call.body, name)) is not msgspec.UNSET
+        }
+        if "meeting_password" in changes:
+            changes["sealed_password"] = self._seal(changes.pop("meeting_password"), call.session_id)
+        rule = partial(
+            sessions.edit, actor=call.signed_in, changes=changes, versions=versions(call.headers.get("if-match"))
+        )
+        return await self._change(call, rule)
+
+    async def start(self, call: Call) -> Answer:
+        """The session begins."""
+        return await self._change(call, partial(sessions.start, actor=call.signed_in))
+
+    async def end(self, call: Call) -> Answer:
+        """The session ends, and with it every visit."""
+        return await self._change(call, partial(sessions.end, actor=call.signed_in), about=None)
+
+    async def cancel(self, call: Call) -> Answer:
+        """The session is called off, and its bookings with it."""
+        return await self._change(call, partial(sessions.cancel, actor=call.signed_in), about=None)
+
+    async def _change(
+        self,
+        call: Call,
+        rule: Callable[[LiveSession, datetime], LiveSession],
+        about: tuple[str, ...] | None = (),
+    ) -> Answer:
+        live = await self.ledger.act(call.session_id, rule, about=about)
+        seats = live.seats_taken(self.clock())
+        return Answer(views.session_view(live.session, seats, call.actor, None), headers={"etag": etag(live.session)})
+
+    async def book(self, call: Call) -> Answer:
+        """A seat taken."""
+        actor = call.signed_in
+        rule = partial(booking.book, actor=actor, booking_id=uuid.uuid4().hex, hold=self.hold)
+        taken = await self.ledger.act(call.session_id, rule, about=[actor.id])
+        return Answer(views.booking_view(taken, taken.created_at), 201)
+
+    async def cancel_booking(self, call: Call) -> Answer:
+        """A seat given back."""
+        actor = call.signed_in
+        given = await self.ledger.act(call.session_id, partial(booking.cancel, actor=actor), about=[actor.id])
+        return Answer(views.booking_view(given, self.clock()))
+
+    async def my_bookings(self, call: Call) -> Answer:
+        """A page of the student's bookings, newest first."""
+        actor, now = call.signed_in, self.clock()
+        read = partial(reads.bookings_of_person, user_id=actor.id, page=call.page, now=now)
+        rows, total = await self.database.read(read)
+        shown = [views.my_booking(one, self._view(seen, actor), now) for one, seen in rows]
+        return Answer(shown, total=total)
+
+    async def bookings(self, call: Call) -> Answer:
+        """A page of a session's bookings for its expert."""
+        await self._own(call)
+        now = self.clock()
+        read = partial(
+            reads.bookings_of_session, session_id=call.session_id, page=call.page, statuses=call.query.status
+        )
+        rows, total = await self.database.read(read)
+        return Answer([views.student_booking(one, student, now) for one, student in rows], total=total)
+
+    async def participants(self, call: Call) -> Answer:
+        """A page of the people present now, for those who may see them."""
+        await self.database.read(partial(self._may_see_people, call=call))
+        read = partial(reads.present_page, session_id=call.session_id, page=call.page)
+        people, total = await self.database.read(read)
+        return Answer([views.present(someone) for someone in people], total=total)
+
+    def _may_see_people(self, connection: Any, call: Call) -> None:
+        actor = call.signed_in
+        session = reads.one_session(connection, call.session_id, self.clock()).session
+        rule = RosterRule(session.expert_id, session.roster_visibility)
+        if actor.id == session.expert_id:
+            return
+        if not may_see_roster(rule, actor.id, session.live, self.roster_limit):
+            closed = rule.visibility is RosterVisibility.HOST
+            raise Forbidden(
+                "The roster of this session is for its host."
+                if closed
+                else f"The roster is open to participants while {self.roster_limit} people or fewer are present."
+            )
+        if not reads.is_present(connection, call.session_id, actor.id):
+            raise Forbidden("The roster is open to the host and to those who are present: join the session first.")
+
+    async def attendance(self, call: Call) -> Answer:
+        """Who was there, and for how long."""
+        return Answer(await self.read_attendance(call))
+
+    async def read_attendance(self, call: Call) -> views.AttendanceView:
+        """The attendance of the caller's own session; raises NotFound, NotSessionOwner."""
+        session = (await self._own(call)).session
+        lines = await self.database.read(partial(reads.attendance, session=session, now=self.clock()))
+        return views.AttendanceView(
+            session_id=session.id,
+            started_at=session.started_at,
+            ended_at=session.ended_at,
+            peak_live=session.peak_live,
+            people=[views.attendance_line(line) for line in lines],
+        )
+
+    async def read_session(self, session_id: int) -> Seen:
+        """One session as anyone sees it."""
+        return await self.database.read(partial(reads.one_session, session_id=session_id, now=self.clock()))
+
+    async def _own(self, call: Call) -> Seen:
+        seen = await self.read_session(call.session_id)
+        sessions.owns(seen.session, call.signed_in)
+        return seen
+
+    def _view(self, seen: Seen, actor: Actor | None) -> views.SessionView:
+        return views.session_view(seen.session, seen.seats, actor, seen.booking)
+
+    def _seal(self, secret: str | None, session_id: int) -> str | None:
+        return None if secret is None else self.vault.seal(secret, session_id)
+
+
+def etag(session: Session) -> str:
+    """The session's version as an entity tag."""
+    return f'"{session.version}"'
+
+
+def versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions an If-Match header accepts; None for any. Weak tags match nothing (RFC 9110 §13.1.1)."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = (tag.strip() for tag in if_match.split(","))
+    return frozenset(
+        int(tag[1:-1]) for tag in tags if len(tag) < 12 and tag[1:-1].isdecimal() and tag[0] == tag[-1] == '"'
+    )
