@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
-from hub.domain.booking import BOOKABLE, has_room, release
+from hub.domain.booking import BOOKABLE, has_room, is_overfull, release
 from hub.domain.model import Booking, BookingStatus, LiveSession, Payment, Price
 
 
@@ -62,7 +62,7 @@ def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Paym
         and booking.price == Price(payment.amount, payment.currency)
         and (booking.status is BookingStatus.PENDING or late)
         and (other is None or other.id == booking.id or other.lapsed(now))
-        and (not late or has_room(live, now))
+        and (has_room(live, now) if late else not is_overfull(live, now))
     )
     if not payable:
         return Outcome.REFUND_REQUIRED
