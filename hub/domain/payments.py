@@ -55,6 +55,8 @@ def _said_before(live: LiveSession, payment: Payment) -> bool:
 
 def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Payment) -> Outcome:
     """Confirm the seat it pays for; late money does so too while a seat is free and the person has no other."""
+    if _gone_back(live, payment):
+        return Outcome.IGNORED
     late = booking.lapsed(now) or booking.status is BookingStatus.EXPIRED
     other = live.booking_of(booking.user_id)
     payable = (
@@ -70,6 +72,14 @@ def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Paym
         live.put_booking(replace(other, status=BookingStatus.EXPIRED))
     live.put_booking(replace(booking, status=BookingStatus.CONFIRMED, confirmed_at=now, expires_at=None))
     return Outcome.CONFIRMED
+
+
+def _gone_back(live: LiveSession, payment: Payment) -> bool:
+    """Whether this money was refunded before we heard that it came: webhooks keep no order."""
+    return any(
+        (known.booking_id, known.type, known.reference) == (payment.booking_id, PaymentType.REFUNDED, payment.reference)
+        for known in live.payments.values()
+    )
 
 
 def _failed(live: LiveSession, now: datetime, booking: Booking, payment: Payment) -> Outcome:
