@@ -157,7 +157,7 @@ class OneSession(RuleBasedStateMachine):
     def start(self, actor: Actor, wait: bool) -> None:
         self.say(wait, partial(sessions.start, actor=actor), frozenset())
 
-    @precondition(lambda self: len(self.rows.visits) > 3)
+    @precondition(lambda self: self.rows.visits or len(self.rows.bookings) > 2)
     @rule(verb=st.sampled_from([sessions.end, sessions.cancel]), actor=hosts, wait=waits)
     def finish(self, verb: Any, actor: Actor, wait: bool) -> None:
         self.say(wait, partial(verb, actor=actor), None)
