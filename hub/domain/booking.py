@@ -18,6 +18,15 @@ def has_room(live: LiveSession, now: datetime) -> bool:
     return capacity is None or live.seats_taken(now) < capacity
 
 
+def is_overfull(live: LiveSession, now: datetime) -> bool:
+    """Whether more seats are claimed at `now` than there are.
+
+    So it looks to a call that arrived before a hold ended and is decided after the seat was given to another.
+    """
+    capacity = live.session.max_participants
+    return capacity is not None and live.seats_taken(now) > capacity
+
+
 def book(live: LiveSession, now: datetime, *, actor: Actor, booking_id: str, hold: timedelta) -> Booking:
     """Take a seat: confirmed at once when the session is free, else held for `hold` until it is paid."""
     actor.needs(Role.STUDENT)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
-from hub.domain.booking import BOOKABLE, has_room, release
+from hub.domain.booking import BOOKABLE, has_room, is_overfull, release
 from hub.domain.model import Booking, BookingStatus, LiveSession, Payment, Price
 
 
@@ -55,6 +55,8 @@ def _said_before(live: LiveSession, payment: Payment) -> bool:
 
 def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Payment) -> Outcome:
     """Confirm the seat it pays for; late money does so too while a seat is free and the person has no other."""
+    if _gone_back(live, payment):
+        return Outcome.IGNORED
     late = booking.lapsed(now) or booking.status is BookingStatus.EXPIRED
     other = live.booking_of(booking.user_id)
     payable = (
@@ -62,7 +64,7 @@ def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Paym
         and booking.price == Price(payment.amount, payment.currency)
         and (booking.status is BookingStatus.PENDING or late)
         and (other is None or other.id == booking.id or other.lapsed(now))
-        and (not late or has_room(live, now))
+        and (has_room(live, now) if late else not is_overfull(live, now))
     )
     if not payable:
         return Outcome.REFUND_REQUIRED
@@ -70,6 +72,14 @@ def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Paym
         live.put_booking(replace(other, status=BookingStatus.EXPIRED))
     live.put_booking(replace(booking, status=BookingStatus.CONFIRMED, confirmed_at=now, expires_at=None))
     return Outcome.CONFIRMED
+
+
+def _gone_back(live: LiveSession, payment: Payment) -> bool:
+    """Whether this money was refunded before we heard that it came: webhooks keep no order."""
+    return any(
+        (known.booking_id, known.type, known.reference) == (payment.booking_id, PaymentType.REFUNDED, payment.reference)
+        for known in live.payments.values()
+    )
 
 
 def _failed(live: LiveSession, now: datetime, booking: Booking, payment: Payment) -> Outcome:
