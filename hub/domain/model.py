@@ -221,6 +221,11 @@ class LiveSession:
         """Every open visit that is here; all there are when `about` is None."""
         return [visit for visit in self.visits.values() if visit.left_at is None]
 
+    def must_know_everyone(self) -> None:
+        """For rules that speak of all: raises LookupError when only some were loaded."""
+        if self.about is not None:
+            raise LookupError(f"this needs everyone of session {self.session.id}, and only some were loaded")
+
     def touch(self) -> None:
         """Mark a change that others see: the revision grows by one, once for each commit."""
         if not self.changed:

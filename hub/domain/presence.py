@@ -77,6 +77,7 @@ def lose_node(live: LiveSession, now: datetime, *, node_id: str, at: datetime, r
 
 def recount(live: LiveSession, now: datetime) -> bool:
     """Set the live count to the people with an open visit, if it differs. Needs everyone loaded."""
+    live.must_know_everyone()
     people = len({visit.user_id for visit in live.open_visits()})
     if people == live.session.live:
         return False

@@ -123,6 +123,7 @@ def start(live: LiveSession, now: datetime, *, actor: Actor) -> LiveSession:
 def end(live: LiveSession, now: datetime, *, actor: Actor) -> LiveSession:
     """Finish: every open visit closes with this very instant. Needs everyone loaded."""
     owns(live.session, actor)
+    live.must_know_everyone()
     _move(live, Status.ENDED)
     live.session.ended_at = max(now, live.session.started_at or now)
     _close_visits(live, live.session.ended_at, LeaveReason.SESSION_ENDED)
@@ -132,6 +133,7 @@ def end(live: LiveSession, now: datetime, *, actor: Actor) -> LiveSession:
 def cancel(live: LiveSession, now: datetime, *, actor: Actor) -> LiveSession:
     """Call it off: bookings and visits end with it. Needs everyone loaded."""
     owns(live.session, actor)
+    live.must_know_everyone()
     _move(live, Status.CANCELLED)
     for booking in list(live.bookings.values()):
         if booking.takes_a_seat and booking.lapsed(now):
