@@ -6,7 +6,7 @@ import asyncio
 import logging
 import resource
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -93,6 +93,7 @@ class Hub:
     app: Starlette = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     failed: Callable[[], None] = lambda: None
+    companions: list[Callable[[], AbstractAsyncContextManager[object]]] = field(default_factory=list)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -107,6 +108,8 @@ class Hub:
                 stack.push_async_callback(self._stop, name)
             stack.push_async_callback(self.lease.drain)
             stack.push_async_callback(self.presence.close, LEAVES_PATIENCE)
+            for companion in self.companions:
+                await stack.enter_async_context(companion())
             yield
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:

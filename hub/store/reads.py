@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
@@ -86,47 +87,61 @@ ORDERS: dict[str, tuple[ColumnElement[Any], ...]] = {
 }
 
 
-def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
-    table = live_sessions.c
-    has_room = and_(
-        table.status.in_(BOOKABLE_VALUES), or_(table.max_participants.is_(None), seats_taken < table.max_participants)
-    )
-    optional: list[tuple[object, ColumnElement[bool] | None]] = [
-        (wanted.expert_id, table.expert_id == wanted.expert_id),
-        (wanted.course_id, table.course_id == wanted.course_id),
-        (wanted.free, table.price_amount.is_(None) if wanted.free else table.price_amount.is_not(None)),
-        (wanted.available, has_room if wanted.available else ~has_room),
-        (wanted.starts_after, table.starts_at >= wanted.starts_after),
-        (wanted.starts_before, table.starts_at < wanted.starts_before),
-        (wanted.q, _mentions(wanted.q or "")),
-    ]
-    conditions = [condition for value, condition in optional if value is not None and condition is not None]
-    if wanted.statuses:
-        conditions.append(table.status.in_([status.value for status in wanted.statuses]))
-    return conditions
-
-
 BOOKABLE_VALUES = sorted(status.value for status in BOOKABLE)
-
-
-def _mentions(words: str) -> ColumnElement[bool]:
-    table = live_sessions.c
-    return or_(
-        *(column.icontains(words, autoescape=True) for column in (table.title, table.description, table.instructor))
+_table = live_sessions.c
+_has_room = and_(
+    _table.status.in_(BOOKABLE_VALUES), or_(_table.max_participants.is_(None), seats_taken < _table.max_participants)
+)
+_mentions = or_(
+    *(
+        func.lower(column).like(func.lower(bindparam("q")), escape="/")
+        for column in (_table.title, _table.description, _table.instructor)
     )
+)
+# What each filter asks of a row; a filter that is a truth value stands for its opposite too.
+CONDITIONS: dict[str, ColumnElement[bool]] = {
+    "statuses": _table.status.in_(bindparam("statuses", expanding=True)),
+    "expert_id": _table.expert_id == bindparam("expert_id"),
+    "course_id": _table.course_id == bindparam("course_id"),
+    "free": _table.price_amount.is_(None),
+    "available": _has_room,
+    "starts_after": _table.starts_at >= bindparam("starts_after"),
+    "starts_before": _table.starts_at < bindparam("starts_before"),
+    "q": _mentions,
+}
+
+
+@lru_cache(maxsize=512)
+def _queries(shape: tuple[tuple[str, bool], ...], sort: str) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
+    """The page's query and the count's for filters of this shape; building them costs more than running them."""
+    conditions = [CONDITIONS[name] if wanted else ~CONDITIONS[name] for name, wanted in shape]
+    rows = select(live_sessions, seats_taken.label("seats")).where(*conditions).order_by(*ORDERS[sort])
+    total = select(func.count()).select_from(live_sessions).where(*conditions)
+    return rows.limit(bindparam("limit")).offset(bindparam("offset")), total
 
 
 def sessions_page(
     connection: Connection, wanted: SessionFilter, page: Page, now: datetime, viewer: str | None = None
 ) -> tuple[list[Seen], int]:
     """One page of sessions as `viewer` (a user id) sees them, and how many there are in all."""
-    conditions = _conditions(wanted)
-    query = select(live_sessions, seats_taken.label("seats")).where(*conditions).order_by(*ORDERS[wanted.sort])
-    rows = connection.execute(query.limit(page.limit).offset(page.offset), {"now": now}).all()
-    total = select(func.count()).select_from(live_sessions).where(*conditions)
-    count = connection.execute(total, {"now": now}).scalar_one()
+    asked = {name: value for name in CONDITIONS if (value := getattr(wanted, name)) not in (None, ())}
+    rows_query, total_query = _queries(tuple((name, value is not False) for name, value in asked.items()), wanted.sort)
+    values: dict[str, Any] = {name: value for name, value in asked.items() if not isinstance(value, bool)}
+    values["now"] = now
+    if wanted.statuses:
+        values["statuses"] = [status.value for status in wanted.statuses]
+    if wanted.q is not None:
+        values["q"] = f"%{_literally(wanted.q)}%"
+    rows = connection.execute(rows_query, {**values, "limit": page.limit, "offset": page.offset}).all()
+    count = connection.execute(total_query, values).scalar_one()
     bookings = _bookings_of(connection, viewer, [row.id for row in rows], now)
     return [Seen(session_of(row), row.seats, bookings.get(row.id)) for row in rows], count
+
+
+def _literally(words: str) -> str:
+    for letter in "/%_":
+        words = words.replace(letter, f"/{letter}")
+    return words
 
 
 def one_session(connection: Connection, session_id: int, now: datetime, viewer: str | None = None) -> Seen:

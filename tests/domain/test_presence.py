@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from hub.domain import presence
+from hub.domain import presence, sessions
 from hub.domain.model import BookingStatus, LeaveReason, LiveSession, Status, Visit
 from hub.domain.people import Actor, Role
 from hub.errors import NotActive, NotBooked, PaymentRequired
@@ -119,7 +119,7 @@ def test_the_doors_hold_for_the_owner_too() -> None:
 @pytest.mark.parametrize("now", [NOW, STARTS - DOORS, STARTS + timedelta(days=1)])
 def test_doors_by_status_and_clock(status: Status, now: datetime) -> None:
     expected = status is ACTIVE or (status is Status.SCHEDULED and now >= STARTS - DOORS)
-    assert presence.doors_are_open(a_session(status=status), now, DOORS) is expected
+    assert sessions.doors_are_open(a_session(status=status), now, DOORS) is expected
 
 
 @pytest.mark.parametrize("status", [Status.ENDED, Status.CANCELLED])

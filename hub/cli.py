@@ -1,0 +1,128 @@
+"""The command line: demo, serve, migrate, token, watch, check."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+from datetime import timedelta
+from typing import NoReturn
+
+import click
+
+from hub import checks, demo, logs, watching
+from hub.app import build, utc_now
+from hub.domain.people import Role
+from hub.server import serve as listen
+from hub.settings import Settings, WrongSetting, from_environment, must_serve
+from hub.store.database import AlreadyRunning, Database
+from hub.tokens import sign
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"hub: {message}", err=True)
+    sys.exit(2)
+
+
+def _settings(host: str | None = None, port: int | None = None) -> Settings:
+    try:
+        settings = from_environment(os.environ)
+    except WrongSetting as wrong:
+        _fail(str(wrong))
+    if host is not None:
+        settings = dataclasses.replace(settings, host=host)
+    if port is not None:
+        settings = dataclasses.replace(settings, port=port)
+    return settings
+
+
+host_option = click.option("--host", help="Address to listen on (HUB_HOST, 127.0.0.1).")
+port_option = click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (HUB_PORT, 8000).")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="live-session-hub")
+def main() -> None:
+    """Live sessions: scheduled, booked and seen live. Settings are HUB_* variables; see the README."""
+
+
+@main.command()
+@host_option
+@port_option
+def serve(host: str | None, port: int | None) -> None:
+    """Run the service."""
+    settings = _settings(host, port)
+    try:
+        must_serve(settings)
+    except WrongSetting as wrong:
+        _fail(str(wrong))
+    logs.set_up(settings.log_format)
+    click.echo(f"hub: listening on http://{settings.host}:{settings.port}, database {settings.database_url}", err=True)
+    listen(build(settings))
+
+
+@main.command(name="demo")
+@host_option
+@port_option
+@click.option("--crowd", type=click.IntRange(0, 2000), default=0, help="Simulated people who come and go.")
+def run_demo(host: str | None, port: int | None, crowd: int) -> None:
+    """Everything on one machine, with sample sessions and a page to click."""
+    demo.run(_settings(host, port), crowd, set("HUB_DATABASE_URL".split()) & set(os.environ) != set())
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    settings = _settings()
+
+    async def work() -> None:
+        database = Database(settings.database_url)
+        await database.open()
+        await database.close()
+
+    try:
+        asyncio.run(work())
+    except AlreadyRunning as running:
+        _fail(str(running))
+    click.echo(f"hub: {settings.database_url} is up to date")
+
+
+@main.command()
+@click.option("--sub", required=True, help="Who it is for: the person's id.")
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--name", required=True, help="The name that others see.")
+@click.option("--ttl", default="1h", help="How long it lasts: a number and s, m, h or d (1h).")
+def token(sub: str, role: str, name: str, ttl: str) -> None:
+    """Print a token signed with HUB_JWT_SECRET."""
+    settings = _settings()
+    if settings.jwt_secret is None:
+        _fail("HUB_JWT_SECRET: set it to the secret of the service, 32 bytes or more")
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if not ttl[:-1].isdecimal() or ttl[-1:] not in units or len(ttl) > 8:
+        _fail(f"--ttl takes a number and s, m, h or d, like 90s or 2h, not {ttl!r}")
+    lasts = timedelta(seconds=int(ttl[:-1]) * units[ttl[-1]])
+    click.echo(sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now()))
+
+
+@main.command()
+@click.argument("session_id", metavar="ID", type=click.IntRange(1))
+@click.option("--url", default="ws://127.0.0.1:8000/ws", show_default=True, help="The hub's WebSocket address.")
+@click.option("--count", type=click.IntRange(1), help="Stop after so many states.")
+def watch(session_id: int, url: str, count: int | None) -> None:
+    """Show a session's live state in the terminal, until it is over."""
+    try:
+        asyncio.run(watching.watch(session_id, url, count, click.echo))
+    except watching.Unwatchable as reason:
+        _fail(str(reason))
+    except KeyboardInterrupt:
+        pass
+
+
+@main.command()
+def check() -> None:
+    """Check settings, database and bus: what is wrong, and how to mend it. Exit code 1 when something is."""
+    findings = asyncio.run(checks.run(os.environ))
+    for finding in findings:
+        click.echo(f"{finding.light:6} {finding.about}: {finding.said}")
+    sys.exit(1 if any(finding.light == "red" for finding in findings) else 0)

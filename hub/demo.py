@@ -1,0 +1,182 @@
+"""`hub demo`: a hub with sample sessions and people, on a database that is thrown away, with a page to click."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import click
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hub import logs
+from hub.app import Hub, build, utc_now
+from hub.crowd import Crowd
+from hub.domain import booking, sessions
+from hub.domain.model import Price, RosterVisibility, Session, Status
+from hub.domain.people import Actor, Person, Role
+from hub.server import serve
+from hub.settings import Settings
+from hub.store import reads
+from hub.store.reads import Page, SessionFilter
+from hub.tokens import sign
+
+TOKEN_TTL = timedelta(hours=12)
+JANE = Person("expert-jane", "Dr. Jane Smith", Role.EXPERT)
+OMAR = Person("expert-omar", "Omar Haddad", Role.EXPERT)
+STUDENTS = ("Amina Otieno", "Ben Kimani", "Chiara Rossi", "Dae Park", "Esi Mensah", "Farid Aziz", "Grace Njeri")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sample:
+    """A session of the demo: `starts` is in minutes from now."""
+
+    title: str
+    description: str
+    starts: int
+    minutes: int
+    seats: int | None
+    owner: Person = JANE
+    price: Price | None = None
+    timezone: str = "Africa/Nairobi"
+    course: str | None = None
+    then: tuple[str, ...] = ()
+    booked: int = 0
+
+
+SAMPLES = (
+    Sample(
+        "Smart Farming Q&A Session",
+        "Bring your questions on sensors, soil and irrigation. No slides, only answers.",
+        10,
+        60,
+        50,
+        course="smart-farming",
+        booked=6,
+    ),
+    Sample(
+        "Drip Irrigation, Live in the Field", "A walk through a working plot.", -20, 90, 120, then=("start",), booked=7
+    ),
+    Sample(
+        "Soil Health Clinic", "Send a photo of your soil, get a diagnosis.", -5, 45, 8, OMAR, then=("start",), booked=7
+    ),
+    Sample(
+        "Greenhouse Climate Masterclass",
+        "Three hours of practice, with certificate.",
+        60 * 26,
+        180,
+        20,
+        price=Price(1500_00, "KES"),
+        booked=2,
+    ),
+    Sample(
+        "Beekeeping for Beginners",
+        "From the first hive to the first harvest.",
+        60 * 5,
+        75,
+        12,
+        OMAR,
+        price=Price(1900, "EUR"),
+        timezone="Europe/Rome",
+    ),
+    Sample("Office Hours with Dr. Smith", "Two seats, first come, first served.", 120, 30, 2, booked=2),
+    Sample("Pest Watch: Fall Armyworm", "What to look for this month.", 60 * 48, 60, None, OMAR, course="crop-health"),
+    Sample("Open Field Day", "Come and go as you like.", -10, 240, None, OMAR, then=("start",), booked=4),
+    Sample("Seed Saving Workshop", "Choose, dry, store.", -180, 60, 40, then=("start", "end"), booked=5),
+    Sample("Composting at Scale", "Heat, turn, sieve.", -60 * 24, 90, None, OMAR, then=("start", "end"), booked=3),
+    Sample("Goat Husbandry", "Called off: the vet is ill.", 60 * 30, 60, 30, OMAR, then=("cancel",)),
+    Sample(
+        "Climate-Smart Rice", "Alternate wetting and drying, with figures.", 60 * 96, 60, 60, timezone="Asia/Manila"
+    ),
+)
+
+
+def run(settings: Settings, crowd: int, keep: bool) -> None:
+    """Serve the demo until it is stopped; `keep` says that the settings' own database is to be used."""
+    logs.set_up(settings.log_format)
+    with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:
+        secret = settings.jwt_secret or secrets.token_urlsafe(32)
+        settings = dataclasses.replace(
+            settings,
+            database_url=settings.database_url if keep else f"sqlite:///{Path(folder) / 'demo.db'}",
+            jwt_secret=secret,
+            jwt_jwks_url=None,
+            secret_key=settings.secret_key or os.urandom(32),
+            max_connections_per_address=settings.max_connections_per_address if not crowd else None,
+            payment_webhook_secret=settings.payment_webhook_secret
+            or f"whsec_{base64.b64encode(os.urandom(32)).decode()}",
+        )
+        hub = build(settings, more_routes=[Route("/demo/people", partial(people, secret))])
+        hub.companions += [partial(_seeded, hub), partial(Crowd, hub, secret, crowd)]
+        click.echo(f"hub: the demo is at http://{settings.host}:{settings.port}/ - press Ctrl+C to stop", err=True)
+        serve(hub)
+
+
+@asynccontextmanager
+async def _seeded(hub: Hub) -> AsyncIterator[None]:
+    _, total = await hub.database.read(
+        partial(reads.sessions_page, wanted=SessionFilter(), page=Page(1, 1), now=utc_now())
+    )
+    if not total:
+        await seed(hub, utc_now())
+    yield
+
+
+async def people(secret: str, request: Request) -> Response:
+    """Who the page may be: the experts, and a student with a fresh id; each with a token. Only the demo has this."""
+    now = utc_now()
+    student = Person(f"student-{secrets.token_hex(4)}", secrets.choice(STUDENTS), Role.STUDENT)
+    known = [
+        {
+            "id": person.id,
+            "name": person.name,
+            "role": person.role.value,
+            "token": sign(secret, person.id, person.name, person.role, ttl=TOKEN_TTL, now=now),
+        }
+        for person in (JANE, OMAR, student)
+    ]
+    return JSONResponse({"success": True, "data": known}, headers={"cache-control": "no-store"})
+
+
+async def seed(hub: Hub, now: datetime) -> None:
+    """Put the samples into an empty hub."""
+    for sample in SAMPLES:
+        session = await hub.ledger.create(_session(sample, now), sample.owner, lambda _: None)
+        for number in range(sample.booked):
+            student = Actor(f"sample-{number}", STUDENTS[number], Role.STUDENT, now + TOKEN_TTL)
+            book = partial(booking.book, actor=student, booking_id=secrets.token_hex(16), hold=timedelta(days=1))
+            await hub.ledger.act(session.id, book, about=[student.id])
+        owner = Actor(sample.owner.id, sample.owner.name, Role.EXPERT, now + TOKEN_TTL)
+        for step in sample.then:
+            rule = {"start": sessions.start, "end": sessions.end, "cancel": sessions.cancel}[step]
+            await hub.ledger.act(session.id, partial(rule, actor=owner), about=None)
+
+
+def _session(sample: Sample, now: datetime) -> Session:
+    return Session(
+        id=0,
+        title=sample.title,
+        description=sample.description,
+        instructor=sample.owner.name,
+        expert_id=sample.owner.id,
+        course_id=sample.course,
+        starts_at=(now + timedelta(minutes=sample.starts)).replace(second=0, microsecond=0),
+        duration_minutes=sample.minutes,
+        timezone=sample.timezone,
+        max_participants=sample.seats,
+        price=sample.price,
+        meeting_url="https://meet.example/smart-farming",
+        sealed_password=None,
+        roster_visibility=RosterVisibility.PARTICIPANTS,
+        status=Status.SCHEDULED,
+        created_at=now,
+    )

@@ -1,0 +1,62 @@
+"""One process that listens: uvicorn with this hub's limits, and a stop that tells everyone when to come back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+
+import uvicorn
+
+from hub.app import Hub
+
+log = logging.getLogger("hub")
+
+STOP_SECONDS = 5
+PING_SECONDS = 20.0
+FLUSH_SECONDS = 0.2
+
+
+class HubServer(uvicorn.Server):
+    """uvicorn closes sockets at once and says nothing before; here everyone is told first."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+        hub.failed = self._fail
+
+    def _fail(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Send everyone home, then stop as uvicorn does."""
+        self._hub.lobby.draining = True
+        self._hub.lobby.send_home(self._hub.settings.leave_grace_seconds / 2)
+        await asyncio.sleep(FLUSH_SECONDS)
+        await super().shutdown(sockets)
+
+
+def server(hub: Hub) -> HubServer:
+    """A server for `hub`, as its settings say."""
+    settings = hub.settings
+    config = uvicorn.Config(
+        hub.app,
+        host=settings.host,
+        port=settings.port,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ws="websockets-sansio",
+        ws_max_size=settings.max_message_bytes,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+    )
+    return HubServer(config, hub)
+
+
+def serve(hub: Hub) -> None:
+    """Listen until told to stop."""
+    server(hub).run()
