@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
@@ -18,6 +18,7 @@ from hub.domain.people import Person
 from hub.errors import NotFound
 from hub.store.database import snapshot
 from hub.store.mapping import booking_of, person_of, session_of, visit_of
+from hub.store.recent import Recent
 from hub.store.tables import (
     LIVE_BOOKING,
     OPEN_VISIT,
@@ -100,7 +101,6 @@ _mentions = or_(
 )
 # What each filter asks of a row; a filter that is a truth value stands for its opposite too.
 CONDITIONS: dict[str, ColumnElement[bool]] = {
-    "statuses": _table.status.in_(bindparam("statuses", expanding=True)),
     "expert_id": _table.expert_id == bindparam("expert_id"),
     "course_id": _table.course_id == bindparam("course_id"),
     "free": _table.price_amount.is_(None),
@@ -112,10 +112,15 @@ CONDITIONS: dict[str, ColumnElement[bool]] = {
 
 
 @lru_cache(maxsize=512)
-def _queries(shape: tuple[tuple[str, bool], ...], sort: str) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
+def _queries(
+    statuses: tuple[Status, ...], shape: tuple[tuple[str, bool], ...], sort: str
+) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
     """The page's query and the count's for filters of this shape; building them costs more than running them."""
     conditions = [CONDITIONS[name] if wanted else ~CONDITIONS[name] for name, wanted in shape]
-    rows = select(live_sessions, seats_taken.label("seats")).where(*conditions).order_by(*ORDERS[sort])
+    if statuses:
+        conditions.append(or_(*(_table.status == status.value for status in statuses)))
+    columns = (live_sessions.c.id, live_sessions.c.revision, seats_taken)
+    rows = select(*columns).where(*conditions).order_by(*ORDERS[sort])
     total = select(func.count()).select_from(live_sessions).where(*conditions)
     return rows.limit(bindparam("limit")).offset(bindparam("offset")), total
 
@@ -125,17 +130,25 @@ def sessions_page(
 ) -> tuple[list[Seen], int]:
     """One page of sessions as `viewer` (a user id) sees them, and how many there are in all."""
     asked = {name: value for name in CONDITIONS if (value := getattr(wanted, name)) not in (None, ())}
-    rows_query, total_query = _queries(tuple((name, value is not False) for name, value in asked.items()), wanted.sort)
+    shape = tuple((name, value is not False) for name, value in asked.items())
+    rows_query, total_query = _queries(wanted.statuses, shape, wanted.sort)
     values: dict[str, Any] = {name: value for name, value in asked.items() if not isinstance(value, bool)}
     values["now"] = now
-    if wanted.statuses:
-        values["statuses"] = [status.value for status in wanted.statuses]
     if wanted.q is not None:
         values["q"] = f"%{_literally(wanted.q)}%"
     rows = connection.execute(rows_query, {**values, "limit": page.limit, "offset": page.offset}).all()
-    count = connection.execute(total_query, values).scalar_one()
-    bookings = _bookings_of(connection, viewer, [row.id for row in rows], now)
-    return [Seen(session_of(row), row.seats, bookings.get(row.id)) for row in rows], count
+    recent = Recent.of(connection)
+    found = {session_id: (revision, seats) for session_id, revision, seats in rows}
+    sessions = recent.sessions(found, partial(_sessions_with_seats, connection, now))
+    bookings = _bookings_of(connection, viewer, found, now)
+    seen = [Seen(session, seats, bookings.get(session.id)) for session, seats in sessions.values()]
+
+    def ask() -> int:
+        return connection.execute(total_query, values).scalar_one()
+
+    if wanted.available is not None:  # the clock moves this count without any commit
+        return seen, ask()
+    return seen, recent.count(connection, (wanted.statuses, shape, *map(str, asked.values())), ask)
 
 
 def _literally(words: str) -> str:
@@ -177,10 +190,16 @@ def bookings_of_person(
 
 
 def _sessions(connection: Connection, ids: Collection[int], now: datetime, viewer: str) -> dict[int, Seen]:
-    query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id.in_(ids))
-    rows = connection.execute(query, {"now": now}).all()
     bookings = _bookings_of(connection, viewer, ids, now)
-    return {row.id: Seen(session_of(row), row.seats, bookings.get(row.id)) for row in rows}
+    found = _sessions_with_seats(connection, now, ids)
+    return {
+        session_id: Seen(session, seats, bookings.get(session_id)) for session_id, (session, seats) in found.items()
+    }
+
+
+def _sessions_with_seats(connection: Connection, now: datetime, ids: Collection[int]) -> dict[int, tuple[Session, int]]:
+    query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id.in_(ids))
+    return {row.id: (session_of(row), row.seats) for row in connection.execute(query, {"now": now})}
 
 
 def bookings_of_session(
@@ -272,8 +291,7 @@ def public_states(
     connection: Connection, ids: Collection[int], now: datetime
 ) -> dict[int, tuple[PublicState, RosterRule]]:
     """What anyone may know of these sessions, and who may see their rosters; unknown ones are left out."""
-    query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id.in_(ids))
-    found = ((session_of(row), row.seats) for row in connection.execute(query, {"now": now}))
+    found = _sessions_with_seats(connection, now, ids).values()
     return {
         session.id: (PublicState.of(session, seats), RosterRule(session.expert_id, session.roster_visibility))
         for session, seats in found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -25,7 +25,8 @@ from hub.store.database import Database
 from hub.store.reads import Seen, SessionFilter
 from hub.web.http import Answer, Call
 
-SHOWN_UNASKED = (Status.SCHEDULED, Status.ACTIVE)
+SHOWN_UNASKED = (Status.ACTIVE, Status.SCHEDULED)
+SHOWN_KEPT = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Rest:
     hold: timedelta
     doors: timedelta
     roster_limit: int
+    shown: dict[tuple[int, int, int], msgspec.Raw] = field(default_factory=dict)
 
     async def list_sessions(self, call: Call) -> Answer:
         """A page of sessions for anyone."""
@@ -51,7 +53,7 @@ class Rest:
     async def _list(self, call: Call, *, expert_id: str | None, unasked: tuple[Status, ...]) -> Answer:
         asked = call.query
         wanted = SessionFilter(
-            statuses=tuple(dict.fromkeys(asked.status)) or unasked,
+            statuses=tuple(sorted(set(asked.status))) or unasked,
             expert_id=expert_id,
             course_id=asked.course_id,
             free=asked.free,
@@ -64,7 +66,19 @@ class Rest:
         viewer = None if call.actor is None else call.actor.id
         read = partial(reads.sessions_page, wanted=wanted, page=call.page, now=self.clock(), viewer=viewer)
         seen, total = await self.database.read(read)
+        if call.actor is None:
+            return Answer([self._for_anyone(one) for one in seen], total=total)
         return Answer([self._view(one, call.actor) for one in seen], total=total)
+
+    def _for_anyone(self, seen: Seen) -> msgspec.Raw:
+        """What people who are not signed in see is the same for all of them: encoded once for each revision."""
+        key = (seen.session.id, seen.session.revision, seen.seats)
+        encoded = self.shown.get(key)
+        if encoded is None:
+            if len(self.shown) >= SHOWN_KEPT:
+                self.shown.clear()
+            encoded = self.shown[key] = msgspec.Raw(views.encode(self._view(seen, None)))
+        return encoded
 
     async def create(self, call: Call) -> Answer:
         """A new session."""
