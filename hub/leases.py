@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -37,7 +37,7 @@ class Lease:
     def __init__(
         self, database: Database, clock: Callable[[], datetime], length: timedelta, lost: Callable[[], None]
     ) -> None:
-        self.node_id = uuid.uuid4().hex
+        self.node_id = secrets.token_hex(16)
         self._database = database
         self._clock = clock
         self._beat_seconds = length.total_seconds() / 3
@@ -62,7 +62,7 @@ class Lease:
         beat = partial(writes.beat, node_id=self.node_id, now=self._clock(), state=self._state)
         if not await self._database.transact(beat):
             log.error("the lease %s was taken away: closing every socket", self.node_id)
-            self.node_id = uuid.uuid4().hex
+            self.node_id = secrets.token_hex(16)
             await self.open()
             self._lost()
 

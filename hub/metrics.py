@@ -14,6 +14,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._counters: dict[tuple[str, int], Counter] = {}
         self._requests = Counter(
             "hub_http_requests",
             "HTTP requests by route template and status.",
@@ -23,7 +24,10 @@ class Metrics:
 
     def count_request(self, route: str, status: int) -> None:
         """One request was answered."""
-        self._requests.labels(route, str(status)).inc()
+        counter = self._counters.get((route, status))
+        if counter is None:
+            counter = self._counters[route, status] = self._requests.labels(route, str(status))
+        counter.inc()
 
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """A figure that is read when it is asked for."""

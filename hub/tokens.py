@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import time
 import urllib.request
@@ -33,12 +34,12 @@ JWKS_COOL_DOWN = 30
 
 
 class Keys(Protocol):
-    """Where the key for a token's `kid` comes from."""
+    """Where the key that a token must be signed with comes from."""
 
     algorithms: list[str]
 
-    async def key(self, kid: str | None) -> Any:
-        """The key; raises Unauthenticated for one that is not known, Unavailable when that can't be told."""
+    async def key(self, token: str) -> jwt.PyJWK:
+        """The key for `token`; raises Unauthenticated for one that is not known, Unavailable when none can be read."""
 
 
 class SharedSecret:
@@ -47,11 +48,13 @@ class SharedSecret:
     algorithms: list[str] = ["HS256"]  # noqa: RUF012  a protocol's member, never changed
 
     def __init__(self, secret: str) -> None:
-        self._secret = secret
+        # As a JWK the key is prepared once; as a string PyJWT examines it anew for every token.
+        encoded = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
+        self._key = jwt.PyJWK({"kty": "oct", "k": encoded, "alg": "HS256"})
 
-    async def key(self, kid: str | None) -> Any:
-        """The secret, whatever `kid` says."""
-        return self._secret
+    async def key(self, token: str) -> jwt.PyJWK:
+        """The secret, whatever `token` names."""
+        return self._key
 
 
 class KeySet:
@@ -65,13 +68,14 @@ class KeySet:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._keys: dict[str | None, Any] = {}
+        self._keys: dict[str | None, jwt.PyJWK] = {}
         self._tried = float("-inf")
         self._read = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def key(self, kid: str | None) -> Any:
-        """The public key named `kid`."""
+    async def key(self, token: str) -> jwt.PyJWK:
+        """The public key that the token's `kid` names; nothing else in its header is followed."""
+        kid = jwt.get_unverified_header(token).get("kid")
         now = time.monotonic()
         if (kid not in self._keys or now - self._read > JWKS_AGE) and now - self._tried > JWKS_COOL_DOWN:
             async with self._reading:
@@ -132,7 +136,7 @@ class Tokens:
         if len(token) > LONGEST_TOKEN:
             raise Unauthenticated(f"The token is longer than {LONGEST_TOKEN} characters.")
         try:
-            key = await self._keys.key(jwt.get_unverified_header(token).get("kid"))
+            key = await self._keys.key(token)
             claims = jwt.decode(
                 token,
                 key,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Protocol
@@ -81,7 +81,7 @@ class Connection:
     """What one client asked for, and what it is told."""
 
     def __init__(self, lobby: Lobby, wire: Wire) -> None:
-        self.id = uuid.uuid4().hex
+        self.id = secrets.token_hex(16)
         self._lobby = lobby
         self._wire = wire
         self._actor: Actor | None = None
@@ -263,7 +263,7 @@ class Connection:
         rooms = await self._lobby.rooms.open([message.session])
         if message.session not in rooms:
             raise NotFound(f"There is no session {message.session}.")
-        stay = self._stays.get(message.session) or Stay(message.session, uuid.uuid4().hex, actor.id)
+        stay = self._stays.get(message.session) or Stay(message.session, secrets.token_hex(16), actor.id)
         is_new = message.session not in self._stays
         # Registered before it is recorded, so that its end can't be missed.
         self._stays[message.session] = stay

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Row,
+    Table,
+    Update,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import Insert as UpsertOnSqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from hub.domain.model import LiveSession, Session
@@ -52,13 +65,24 @@ class Wanted:
         self.payments.update(payments)
 
 
+def _among(table: Table, column: str) -> ColumnElement[bool]:
+    return table.c[column].in_(bindparam(f"{column}s", expanding=True))
+
+
+# Statements are built once: building one costs as much as running it.
+SESSIONS = select(live_sessions).where(_among(live_sessions, "id")).order_by(live_sessions.c.id).with_for_update()
+HOLDS = select(session_bookings).where(_among(session_bookings, "session_id"), PENDING_BOOKING)
+BOOKINGS = select(session_bookings).where(_among(session_bookings, "session_id"), LIVE_BOOKING)
+BOOKINGS_OF = BOOKINGS.where(_among(session_bookings, "user_id"))
+NAMED_BOOKINGS = select(session_bookings).where(_among(session_bookings, "id"))
+VISITS = select(session_participants).where(_among(session_participants, "session_id"), OPEN_VISIT)
+VISITS_OF = VISITS.where(_among(session_participants, "user_id"))
+PAYMENTS = select(session_payments).where(_among(session_payments, "booking_id") | _among(session_payments, "id"))
+
+
 def load(connection: Connection, wanted: Mapping[int, Wanted]) -> dict[int, LiveSession]:
     """Lock and read the wanted sessions in id order; those that don't exist are left out."""
-    ids = sorted(wanted)
-    rows = connection.execute(
-        select(live_sessions).where(live_sessions.c.id.in_(ids)).order_by(live_sessions.c.id).with_for_update()
-    )
-    sessions = {row.id: session_of(row) for row in rows}
+    sessions = {row.id: session_of(row) for row in connection.execute(SESSIONS, {"ids": sorted(wanted)})}
     bookings = _by_session(_bookings(connection, wanted))
     visits = _by_session(_visits(connection, wanted))
     payments = _by_session(_payments(connection, wanted))
@@ -90,39 +114,32 @@ def _crowds(wanted: Mapping[int, Wanted]) -> tuple[list[int], list[int], list[st
 
 
 def _bookings(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
-    table = session_bookings
     whole, some, people = _crowds(wanted)
     named = set().union(*(want.bookings for want in wanted.values()))
     held = [session_id for session_id in wanted if session_id not in whole]
-    queries: list[Select[*tuple[Any, ...]]] = []
     if held:
-        queries.append(select(table).where(table.c.session_id.in_(held), PENDING_BOOKING))
+        yield from connection.execute(HOLDS, {"session_ids": held})
     if some:
-        queries.append(select(table).where(table.c.session_id.in_(some), table.c.user_id.in_(people), LIVE_BOOKING))
+        yield from connection.execute(BOOKINGS_OF, {"session_ids": some, "user_ids": people})
     if whole:
-        queries.append(select(table).where(table.c.session_id.in_(whole), LIVE_BOOKING))
+        yield from connection.execute(BOOKINGS, {"session_ids": whole})
     if named:
-        queries.append(select(table).where(table.c.id.in_(named)))
-    for query in queries:
-        yield from connection.execute(query)
+        yield from connection.execute(NAMED_BOOKINGS, {"ids": list(named)})
 
 
 def _visits(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
-    table = session_participants
     whole, some, people = _crowds(wanted)
     if some:
-        query = select(table).where(table.c.session_id.in_(some), table.c.user_id.in_(people), OPEN_VISIT)
-        yield from connection.execute(query)
+        yield from connection.execute(VISITS_OF, {"session_ids": some, "user_ids": people})
     if whole:
-        yield from connection.execute(select(table).where(table.c.session_id.in_(whole), OPEN_VISIT))
+        yield from connection.execute(VISITS, {"session_ids": whole})
 
 
 def _payments(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
-    table = session_payments
     bookings = set().union(*(want.bookings for want in wanted.values()))
     ids = set().union(*(want.payments for want in wanted.values()))
     if bookings or ids:
-        yield from connection.execute(select(table).where(table.c.booking_id.in_(bookings) | table.c.id.in_(ids)))
+        yield from connection.execute(PAYMENTS, {"booking_ids": list(bookings), "ids": list(ids)})
 
 
 def save(connection: Connection, lives: Collection[LiveSession]) -> None:
@@ -143,26 +160,40 @@ def save(connection: Connection, lives: Collection[LiveSession]) -> None:
     _change(connection, live_sessions, [{"id": session.id, **counters(session)} for session in moved])
 
 
-def _add(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
-        connection.execute(insert(table), rows)
+        connection.execute(_insert(table), rows)
 
 
-def _change(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "id"}
-    statement = update(table).where(table.c.id == bindparam("row_id")).values(columns)
-    connection.execute(statement, [{**row, "row_id": row["id"]} for row in rows])
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
+
+
+def _change(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        statement = _update(table, tuple(name for name in rows[0] if name != "id"))
+        connection.execute(statement, [{**row, "row_id": row["id"]} for row in rows])
+
+
+@cache
+def _update(table: Table, columns: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    return update(table).where(table.c.id == bindparam("row_id")).values(values)
+
+
+@cache
+def _remember() -> UpsertOnSqlite:
+    statement = upsert(users)
+    newest = {"name": statement.excluded.name, "role": statement.excluded.role}
+    return statement.on_conflict_do_update(index_elements=[users.c.id], set_=newest)
 
 
 def remember(connection: Connection, people: Iterable[Person]) -> None:
     """Keep who these people are, by the newest token that was seen."""
     rows = [person_values(person) for person in people]
     if rows:
-        statement = upsert(users)
-        newest = {"name": statement.excluded.name, "role": statement.excluded.role}
-        connection.execute(statement.on_conflict_do_update(index_elements=[users.c.id], set_=newest), rows)
+        connection.execute(_remember(), rows)
 
 
 def create(connection: Connection, session: Session, owner: Person, seal: Callable[[int], str | None]) -> Session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -162,7 +162,7 @@ class Rest:
     async def book(self, call: Call) -> Answer:
         """A seat taken."""
         actor = call.signed_in
-        rule = partial(booking.book, actor=actor, booking_id=uuid.uuid4().hex, hold=self.hold)
+        rule = partial(booking.book, actor=actor, booking_id=secrets.token_hex(16), hold=self.hold)
         taken = await self.ledger.act(call.session_id, rule, about=[actor.id])
         return Answer(views.booking_view(taken, taken.created_at), 201)
 
