@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +15,7 @@ from functools import partial
 from hub.domain import booking, presence
 from hub.domain.model import LeaveReason
 from hub.errors import HubError
+from hub.ids import new_id
 from hub.ledger import Ledger
 from hub.store import reads, writes
 from hub.store.database import Database
@@ -37,7 +37,7 @@ class Lease:
     def __init__(
         self, database: Database, clock: Callable[[], datetime], length: timedelta, lost: Callable[[], None]
     ) -> None:
-        self.node_id = secrets.token_hex(16)
+        self.node_id = new_id()
         self._database = database
         self._clock = clock
         self._beat_seconds = length.total_seconds() / 3
@@ -62,7 +62,7 @@ class Lease:
         beat = partial(writes.beat, node_id=self.node_id, now=self._clock(), state=self._state)
         if not await self._database.transact(beat):
             log.error("the lease %s was taken away: closing every socket", self.node_id)
-            self.node_id = secrets.token_hex(16)
+            self.node_id = new_id()
             await self.open()
             self._lost()
 

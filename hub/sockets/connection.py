@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Protocol
@@ -28,6 +27,7 @@ from hub.errors import (
     Unauthenticated,
     Unavailable,
 )
+from hub.ids import new_id
 from hub.presence import Stay
 from hub.rooms import Newest
 from hub.sockets import closing
@@ -81,7 +81,7 @@ class Connection:
     """What one client asked for, and what it is told."""
 
     def __init__(self, lobby: Lobby, wire: Wire) -> None:
-        self.id = secrets.token_hex(16)
+        self.id = new_id()
         self._lobby = lobby
         self._wire = wire
         self._actor: Actor | None = None
@@ -263,7 +263,7 @@ class Connection:
         rooms = await self._lobby.rooms.open([message.session])
         if message.session not in rooms:
             raise NotFound(f"There is no session {message.session}.")
-        stay = self._stays.get(message.session) or Stay(message.session, secrets.token_hex(16), actor.id)
+        stay = self._stays.get(message.session) or Stay(message.session, new_id(), actor.id)
         is_new = message.session not in self._stays
         # Registered before it is recorded, so that its end can't be missed.
         self._stays[message.session] = stay

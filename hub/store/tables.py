@@ -69,6 +69,7 @@ users = Table(
     Column("name", String(255), nullable=False),
     Column("role", String(16), nullable=False),
     CheckConstraint(_one_of("role", "expert", "student"), name="role"),
+    sqlite_with_rowid=False,
 )
 
 nodes = Table(

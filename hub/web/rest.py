@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from hub.domain.model import LiveSession, RosterVisibility, Session, Status
 from hub.domain.people import Actor
 from hub.domain.roster import may_see_roster
 from hub.errors import Forbidden
+from hub.ids import new_id
 from hub.ledger import Ledger
 from hub.sealing import Vault
 from hub.store import reads
@@ -162,7 +162,7 @@ class Rest:
     async def book(self, call: Call) -> Answer:
         """A seat taken."""
         actor = call.signed_in
-        rule = partial(booking.book, actor=actor, booking_id=secrets.token_hex(16), hold=self.hold)
+        rule = partial(booking.book, actor=actor, booking_id=new_id(), hold=self.hold)
         taken = await self.ledger.act(call.session_id, rule, about=[actor.id])
         return Answer(views.booking_view(taken, taken.created_at), 201)
 
