@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.CheckConstraint("role IN ('expert', 'student')", name=op.f("ck_users_role")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "live_sessions",
