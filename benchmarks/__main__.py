@@ -34,8 +34,8 @@ folder. Absolute figures depend on the machine and on what else it does; the rat
 
 @click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("which", type=click.Choice([*NAMES, "all"]), default="all")
-@click.option("--seconds", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="Length of a turn.")
-@click.option("--rounds", type=click.IntRange(1, 20), default=2, show_default=True, help="Turns of the hub.")
+@click.option("--seconds", type=click.FloatRange(0.1, 60), default=2.0, show_default=True, help="Length of a turn.")
+@click.option("--rounds", type=click.IntRange(1, 20), default=3, show_default=True, help="Turns of the hub.")
 @click.option(
     "--people",
     type=click.IntRange(1, 100_000),

@@ -69,12 +69,12 @@ def _report(kinds: Kinds, cores: Cores, seconds: float) -> str:
         table.turns_row("booking", kinds.booking),
     ]
     verdicts = [
-        table.share("bookings a second", kinds.booking, kinds.noop, TARGET),
+        *table.share("bookings a second", kinds.booking, kinds.noop, TARGET),
         table.cpu_share("CPU of a booking", kinds.booking, kinds.noop),
         table.Verdict("bookings in a commit", f"{booked / max(1, kinds.revisions):.1f}"),
     ]
     title = f"Bookings on one session: {CONNECTIONS} connections, turns of {seconds:g} s"
-    return table.report(title, facts(cores), rows, verdicts, *NOTES)
+    return table.report(title, facts(cores), rows, verdicts, table.disturbed(kinds.noop), *NOTES)
 
 
 def _session(hub: Server) -> int:

@@ -59,13 +59,14 @@ async def run(
         table.turns_row("page while booked", booked),
     ]
     verdicts = [
-        table.share("pages a second", quiet, noop, TARGET),
-        table.share("pages while booked", booked, noop, TARGET),
+        *table.share("pages a second", quiet, noop, TARGET),
+        *table.share("pages while booked", booked, noop, TARGET),
         table.cpu_share("CPU of a page", quiet, noop),
+        table.cpu_share("  while booked", booked, noop),
         table.Verdict("bookings beside", f"{median(turn.rate for turn in writes):,.0f}/s"),
     ]
     title = f"A page of 10 out of {sessions:,} sessions: {CONNECTIONS} connections, turns of {seconds:g} s"
-    return table.report(title, facts(cores), rows, verdicts, *NOTES)
+    return table.report(title, facts(cores), rows, verdicts, table.disturbed(noop), *NOTES)
 
 
 def _booked_session(hub: Server) -> int:
