@@ -173,7 +173,8 @@ def _insert(table: Table) -> Insert:
 def _change(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     if rows:
         statement = _update(table, tuple(name for name in rows[0] if name != "id"))
-        connection.execute(statement, [{**row, "row_id": row["id"]} for row in rows])
+        # An `id` among the values would be SET too, and SQLite would then look for child rows by the thousand.
+        connection.execute(statement, [{"row_id": row.pop("id"), **row} for row in rows])
 
 
 @cache
