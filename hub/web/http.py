@@ -202,8 +202,12 @@ async def _read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
 
 def _response(call: Call, answer: Answer) -> Response:
     headers = {"cache-control": "no-store", **answer.headers}
-    if answer.content is not None:
-        return Response(answer.content, answer.status, headers, media_type=answer.media_type)
+    content = encoded(call, answer) if answer.content is None else answer.content
+    return Response(content, answer.status, headers, media_type=answer.media_type)
+
+
+def encoded(call: Call, answer: Answer) -> bytes:
+    """The answer's body as JSON."""
     body: Any = answer.data
     if not answer.bare:
         body = {"success": True, "data": answer.data}
@@ -215,4 +219,4 @@ def _response(call: Call, answer: Answer) -> Response:
             "total": answer.total,
             "totalPages": ceil(answer.total / page.limit),
         }
-    return Response(views.encode(body), answer.status, headers, media_type=JSON)
+    return views.encode(body)

@@ -20,13 +20,13 @@ from hub.errors import Forbidden
 from hub.ids import new_id
 from hub.ledger import Ledger
 from hub.sealing import Vault
+from hub.sharing import Shared
 from hub.store import reads
 from hub.store.database import Database
 from hub.store.reads import Seen, SessionFilter
-from hub.web.http import Answer, Call
+from hub.web.http import Answer, Call, encoded
 
 SHOWN_UNASKED = (Status.ACTIVE, Status.SCHEDULED)
-SHOWN_KEPT = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Rest:
     hold: timedelta
     doors: timedelta
     roster_limit: int
-    shown: dict[tuple[int, int, int], msgspec.Raw] = field(default_factory=dict)
+    strangers: Shared[bytes] = field(default_factory=Shared)
 
     async def list_sessions(self, call: Call) -> Answer:
         """A page of sessions for anyone."""
@@ -63,22 +63,18 @@ class Rest:
             q=asked.q,
             sort=asked.sort,
         )
-        viewer = None if call.actor is None else call.actor.id
-        read = partial(reads.sessions_page, wanted=wanted, page=call.page, now=self.clock(), viewer=viewer)
-        seen, total = await self.database.read(read)
         if call.actor is None:
-            return Answer([self._for_anyone(one) for one in seen], total=total)
+            # Strangers all see the same, and ask for it by the thousand: those who ask together share one read.
+            page = partial(self._page_for_strangers, call, wanted)
+            return Answer(content=await self.strangers.ask((wanted, call.page), page))
+        read = partial(reads.sessions_page, wanted=wanted, page=call.page, now=self.clock(), viewer=call.actor.id)
+        seen, total = await self.database.read(read)
         return Answer([self._view(one, call.actor) for one in seen], total=total)
 
-    def _for_anyone(self, seen: Seen) -> msgspec.Raw:
-        """What people who are not signed in see is the same for all of them: encoded once for each revision."""
-        key = (seen.session.id, seen.session.revision, seen.seats)
-        encoded = self.shown.get(key)
-        if encoded is None:
-            if len(self.shown) >= SHOWN_KEPT:
-                self.shown.clear()
-            encoded = self.shown[key] = msgspec.Raw(views.encode(self._view(seen, None)))
-        return encoded
+    async def _page_for_strangers(self, call: Call, wanted: SessionFilter) -> bytes:
+        read = partial(reads.sessions_page, wanted=wanted, page=call.page, now=self.clock())
+        seen, total = await self.database.read(read)
+        return encoded(call, Answer([self._view(one, None) for one in seen], total=total))
 
     async def create(self, call: Call) -> Answer:
         """A new session."""
