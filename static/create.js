@@ -1,0 +1,92 @@
+// The form for a new session. The hub judges the input; each of its `errors` is shown next to its field.
+
+import { byId, el } from "./dom.js";
+import { digits, instantIn } from "./format.js";
+
+const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+export class CreateForm {
+  /** `submit` takes what the contract calls a new session, and may throw a Problem. */
+  constructor(submit) {
+    this.submit = submit;
+    this.dialog = byId("create");
+    this.form = byId("create-form");
+    this.summary = byId("create-problem");
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.send();
+    });
+    byId("create-close").addEventListener("click", () => this.dialog.close());
+    for (const name of Intl.supportedValuesOf?.("timeZone") ?? []) byId("zones").append(el("option", { value: name }));
+  }
+
+  open() {
+    this.form.reset();
+    this.clear();
+    const { startsAt, timezone } = this.form.elements;
+    const soon = new Date(Math.ceil((Date.now() + 15 * 60_000) / 900_000) * 900_000);
+    timezone.value = zone();
+    startsAt.value = new Date(soon.getTime() - soon.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    this.dialog.showModal();
+    this.form.elements.title.focus();
+  }
+
+  /** What was typed; what was left empty is left out, what can't be read goes as it is, for the hub to say so. */
+  read() {
+    const typed = Object.fromEntries([...new FormData(this.form)].map(([name, value]) => [name, value.trim()]));
+    const session = { title: typed.title, startsAt: instantIn(typed.startsAt, typed.timezone || "UTC") ?? typed.startsAt };
+    for (const name of ["description", "timezone", "courseId", "meetingUrl", "meetingPassword", "rosterVisibility"]) {
+      if (typed[name]) session[name] = typed[name];
+    }
+    for (const name of ["durationMinutes", "maxParticipants"]) if (typed[name]) session[name] = Number(typed[name]);
+    if (typed.price) {
+      const currency = typed.currency.toUpperCase();
+      session.price = { amount: Math.round(Number(typed.price) * 10 ** digits(currency)), currency };
+    }
+    return session;
+  }
+
+  async send() {
+    const button = byId("create-send");
+    if (button.disabled) return;
+    this.clear();
+    button.disabled = true;
+    try {
+      await this.submit(this.read());
+      this.dialog.close();
+    } catch (problem) {
+      this.show(problem);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  clear() {
+    this.summary.hidden = true;
+    for (const field of this.form.elements) this.mark(field, "");
+  }
+
+  mark(field, text) {
+    const place = byId(`${field.id}-error`);
+    if (!place) return false;
+    place.textContent = place.textContent && text ? `${place.textContent}; ${text}` : text;
+    field.toggleAttribute("aria-invalid", Boolean(text));
+    if (text) field.setAttribute("aria-invalid", "true");
+    return true;
+  }
+
+  show(problem) {
+    const fields = { "/price/amount": "price", "/price/currency": "currency" };
+    const rest = [];
+    for (const { pointer, detail } of problem.errors ?? []) {
+      const field = this.form.elements[fields[pointer] ?? pointer.slice(1)];
+      if (!field || !this.mark(field, sentence(detail))) rest.push(`${pointer} ${detail}`);
+    }
+    const count = (problem.errors?.length ?? 0) - rest.length;
+    this.summary.textContent = rest.length ? rest.join("; ") : count ? "Please mend what is marked." : problem.message;
+    this.summary.hidden = false;
+    (this.form.querySelector("[aria-invalid]") ?? byId("create-send")).focus();
+  }
+}
+
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`.replaceAll("`", "");
