@@ -3,7 +3,7 @@
 import { money } from "./format.js";
 import { isFull, isHeld, isOpen } from "./store.js";
 
-const JOIN = { name: "join", label: "Join", kind: "primary" };
+const join = ({ status }) => ({ name: "join", label: "Join", kind: status === "active" ? "primary" : "plain" });
 const LEAVE = { name: "leave", label: "Leave", kind: "plain" };
 
 export function actions(entry, actor) {
@@ -17,14 +17,14 @@ function forStudent({ session, joined }) {
   if (isHeld(session)) return [{ name: "cancelBooking", label: "Give the seat back", kind: "plain" }];
   if (session.isBooked) {
     const cancel = { name: "cancelBooking", label: "Cancel booking", kind: "quiet", sure: joined ? "Cancel and leave?" : null };
-    return [joined ? LEAVE : JOIN, cancel];
+    return [joined ? LEAVE : join(session), cancel];
   }
   if (isFull(session)) return [{ name: "book", label: "Full", kind: "plain", disabled: true }];
   return [{ name: "book", label: session.isFree ? "Book a seat" : `Book for ${money(session.price)}`, kind: "primary" }];
 }
 
 function forOwner({ session, joined }) {
-  const stay = joined ? LEAVE : { ...JOIN, kind: session.status === "active" ? "primary" : "plain" };
+  const stay = joined ? LEAVE : join(session);
   if (session.status === "active") {
     return [stay, { name: "end", label: "End session", kind: "plain", sure: "End for everyone?" }];
   }

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { CreateForm } from "./create.js";
 import { byId } from "./dom.js";
+import { inLocalTime } from "./format.js";
 import { People } from "./people.js";
 import { HubSocket } from "./socket.js";
 import { isHeld, Store } from "./store.js";
@@ -223,15 +224,18 @@ async function create(session) {
   const made = await api.create(session, state.actor);
   if (state.filter === "live" || state.filter === "past" || state.q) filterBy("open", "");
   await load(true);
-  view.render(state, store.list());
-  view.focusOn(made.id);
-  view.say("Session created.");
+  return () => {
+    view.render(state, store.list());
+    view.focusOn(made.id);
+    view.say("Session created.");
+  };
 }
 
 function noted(id, text) {
   const entry = store.get(id);
-  if (entry) entry.note = text;
-  else view.say(text);
+  const told = inLocalTime(text);
+  if (entry) entry.note = told;
+  else view.say(told);
   render();
 }
 

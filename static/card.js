@@ -77,7 +77,7 @@ export class Card {
   showPills({ session, joined }) {
     const start = session.status === "scheduled" ? fromNow(session.startsAt, new Date()) : null;
     const pills = [[STATUS[session.status], session.status]];
-    if (start) pills.push([new Date(session.startsAt) > new Date() ? `Starts ${start}` : `Was due ${start}`, "hint"]);
+    if (start) pills.push([`${start === "now" || new Date(session.startsAt) > new Date() ? "Starts" : "Was due"} ${start}`, "hint"]);
     if (session.status === "active" && session.peakLive > 0) pills.push([`Peak ${session.peakLive}`, "hint"]);
     if (session.status === "scheduled" && session.live > 0) pills.push([`${session.live} waiting inside`, "hint"]);
     if (session.isExpert) pills.push(["Your session", "mine"]);

@@ -6,7 +6,7 @@ import { digits, instantIn } from "./format.js";
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 export class CreateForm {
-  /** `submit` takes what the contract calls a new session, and may throw a Problem. */
+  /** `submit` takes a new session, throws a Problem, and answers what is to be done once the dialog has closed. */
   constructor(submit) {
     this.submit = submit;
     this.dialog = byId("create");
@@ -52,8 +52,9 @@ export class CreateForm {
     this.clear();
     button.disabled = true;
     try {
-      await this.submit(this.read());
+      const shown = await this.submit(this.read());
       this.dialog.close();
+      shown();
     } catch (problem) {
       this.show(problem);
     } finally {
@@ -89,4 +90,19 @@ export class CreateForm {
   }
 }
 
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`.replaceAll("`", "");
+// The hub's words for types, in a person's.
+const PLAIN = [
+  [/^expected str of length >= 1$/, "Fill this in"],
+  [/^expected str of length <= (\d+)$/, "At most $1 letters"],
+  [/^expected int >= (\d+)$/, "At least $1"],
+  [/^expected int <= (\d+)$/, "At most $1"],
+  [/^expected int, got .*$/, "A whole number"],
+  [/^expected str matching regex.*$/, "Three letters, like KES"],
+  [/^invalid RFC3339.*$/, "Choose a date and a time"],
+];
+
+function sentence(detail) {
+  const text = detail.replaceAll("`", "");
+  const [pattern, words] = PLAIN.find(([known]) => known.test(text)) ?? [/^./, text.charAt(0).toUpperCase()];
+  return text.replace(pattern, words);
+}

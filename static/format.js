@@ -4,6 +4,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
 const month = new Intl.DateTimeFormat(undefined, { month: "short" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const distance = new Intl.RelativeTimeFormat();
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -40,9 +41,10 @@ export function leaf(instant) {
 export function fromNow(instant, now) {
   const away = new Date(instant).getTime() - now.getTime();
   const size = Math.abs(away);
-  if (size < HOUR) return relative.format(Math.round(away / MINUTE), "minute");
-  if (size < DAY) return relative.format(Math.round(away / HOUR), "hour");
-  return relative.format(Math.round(away / DAY), "day");
+  if (size < MINUTE) return "now";
+  if (size < HOUR) return distance.format(Math.round(away / MINUTE), "minute");
+  if (size < DAY) return distance.format(Math.round(away / HOUR), "hour");
+  return distance.format(Math.round(away / DAY), "day");
 }
 
 export function duration(minutes) {
@@ -73,6 +75,10 @@ export function seats(session) {
   if (left === 0) return `Full: all ${session.maxParticipants} seats taken`;
   return `${left} of ${session.maxParticipants} seats left`;
 }
+
+/** A sentence of the hub's, its instants as this reader's own time. */
+export const inLocalTime = (text) =>
+  text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (instant) => `${weekday.format(new Date(instant))}, ${timeOfDay(instant)}`);
 
 export const initials = (name) =>
   name.replace(/^(Dr|Prof|Mr|Mrs|Ms)\.?\s+/i, "").split(/\s+/).map((word) => word.charAt(0)).slice(0, 2).join("").toUpperCase();
