@@ -30,7 +30,7 @@ async function call(method, path, token, body) {
 export async function sessions({ filter, q, limit }, actor) {
   const query = new URLSearchParams({ limit });
   const statuses = { live: ["active"], upcoming: ["scheduled"], past: ["ended", "cancelled"], all: ["scheduled", "active", "ended", "cancelled"] };
-  if (filter === "mine" && actor?.role === "student") return bookings(query, q, actor);
+  if (filter === "mine" && actor?.role === "student") return bookings(q, actor);
   if (q) query.set("q", q);
   for (const status of statuses[filter] ?? []) query.append("status", status);
   if (filter === "past" || filter === "all" || filter === "mine") query.set("sort", "-startsAt");
@@ -39,12 +39,12 @@ export async function sessions({ filter, q, limit }, actor) {
   return { rows: data, total: pagination.total };
 }
 
-async function bookings(query, q, actor) {
-  for (const status of ["confirmed", "pending"]) query.append("status", status);
-  const { data, pagination } = await call("GET", `${BASE}/student/my-bookings?${query}`, actor.token);
-  const rows = data.map((booking) => booking.session);
-  const found = rows.filter((row) => `${row.title} ${row.description} ${row.instructor}`.toLowerCase().includes(q.toLowerCase()));
-  return { rows: found, total: pagination.total - (rows.length - found.length) };
+/** The hub lists every booking there was; those that hold a seat are what a student calls theirs. */
+async function bookings(q, actor) {
+  const { data } = await call("GET", `${BASE}/student/my-bookings?limit=100`, actor.token);
+  const mine = data.filter(({ status }) => status === "confirmed" || status === "pending").map(({ session }) => session);
+  const rows = mine.filter((row) => `${row.title} ${row.description} ${row.instructor}`.toLowerCase().includes(q.toLowerCase()));
+  return { rows, total: rows.length };
 }
 
 const act = (method, tail) => async (id, actor) => (await call(method, `${BASE}/${id}${tail}`, actor.token)).data;
