@@ -4,6 +4,7 @@ import { money } from "./format.js";
 import { isFull, isHeld, isOpen } from "./store.js";
 
 const join = ({ status }) => ({ name: "join", label: "Join", kind: status === "active" ? "primary" : "plain" });
+const SOON = 30 * 60_000;
 const LEAVE = { name: "leave", label: "Leave", kind: "plain" };
 
 export function actions(entry, actor) {
@@ -29,7 +30,7 @@ function forOwner({ session, joined }) {
     return [stay, { name: "end", label: "End session", kind: "plain", sure: "End for everyone?" }];
   }
   return [
-    { name: "start", label: "Start", kind: "primary" },
+    { name: "start", label: "Start", kind: Date.parse(session.startsAt) - Date.now() < SOON ? "primary" : "plain" },
     stay,
     { name: "callOff", label: "Call off", kind: "quiet", sure: "Really call it off?" },
   ];

@@ -124,10 +124,10 @@ export class Card {
   }
 
   showPanel({ joined, meeting, roster }, actor) {
-    this.panel.hidden = !joined && !roster;
-    const people = roster ? [...roster.people.values()] : null;
-    const key = JSON.stringify([joined, meeting, people?.map((person) => [person.id, person.name])]);
-    this.replace(this.panel, key, () => [joined ? meetingLine(meeting) : null, people ? rosterList(people, actor) : null].filter(Boolean));
+    const people = [...(roster?.people.values() ?? [])];
+    this.panel.hidden = !joined && !people.length;
+    const key = JSON.stringify([joined, meeting, people.map((person) => [person.id, person.name])]);
+    this.replace(this.panel, key, () => [joined ? meetingLine(meeting) : null, people.length ? rosterList(people, actor) : null].filter(Boolean));
   }
 
   /** New children, only if what they show has changed. */
@@ -152,6 +152,5 @@ function rosterList(people, actor) {
     el("li", { class: person.role }, el("b", { "aria-hidden": "true" }, initials(person.name)), person.id === actor?.id ? `${person.name} (you)` : person.name,
       person.role === "expert" ? el("em", {}, "host") : null));
   if (people.length > FACES) rows.push(el("li", { class: "more" }, `and ${people.length - FACES} more`));
-  const heading = el("h4", {}, people.length ? `Present (${people.length})` : "Nobody is here yet");
-  return el("section", { class: "roster" }, heading, el("ul", {}, ...rows));
+  return el("section", { class: "roster" }, el("h4", {}, `Present (${people.length})`), el("ul", {}, ...rows));
 }

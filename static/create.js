@@ -3,6 +3,29 @@
 import { byId, el } from "./dom.js";
 import { digits, instantIn } from "./format.js";
 
+// Name in the contract, label, hint, and attributes; `tag` is the element if it is no input, `wide` takes the whole row.
+const FIELDS = [
+  ["title", "Title", "", { wide: true, required: true, maxlength: 200 }],
+  ["description", "Description", "optional", { wide: true, tag: "textarea", rows: 2 }],
+  ["startsAt", "Starts, in its time zone", "", { type: "datetime-local", required: true }],
+  ["timezone", "Time zone", "", { list: "zones" }],
+  ["durationMinutes", "Length in minutes", "", { type: "number", min: 1, max: 1440, value: 60, required: true }],
+  ["maxParticipants", "Seats", "empty: no limit", { type: "number", min: 1 }],
+  ["price", "Price", "empty: free", { type: "number", min: 0, step: "any" }],
+  ["currency", "Currency", "", { value: "KES", maxlength: 3 }],
+  ["meetingUrl", "Meeting link", "optional", { wide: true, type: "url", placeholder: "https://" }],
+  ["meetingPassword", "Meeting password", "optional", {}],
+  ["rosterVisibility", "Who sees who is present", "", { tag: "select" }],
+];
+const TEXTS = ["description", "timezone", "meetingUrl", "meetingPassword", "rosterVisibility"];
+
+function field([name, label, hint, { tag = "input", wide, ...attributes }]) {
+  const id = `f-${name}`;
+  const described = { id, name, autocomplete: "off", "aria-describedby": `${id}-error`, ...attributes };
+  const words = el("label", { for: id }, label, hint ? el("small", {}, ` ${hint}`) : null);
+  return el("div", { class: wide ? "field full" : "field" }, words, el(tag, described), el("p", { id: `${id}-error`, class: "error" }));
+}
+
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 export class CreateForm {
@@ -17,6 +40,8 @@ export class CreateForm {
       this.send();
     });
     byId("create-close").addEventListener("click", () => this.dialog.close());
+    byId("fields").append(...FIELDS.map(field));
+    byId("f-rosterVisibility").append(el("option", { value: "participants" }, "Everyone who joined"), el("option", { value: "host" }, "Only me"));
     for (const name of Intl.supportedValuesOf?.("timeZone") ?? []) byId("zones").append(el("option", { value: name }));
   }
 
@@ -35,9 +60,7 @@ export class CreateForm {
   read() {
     const typed = Object.fromEntries([...new FormData(this.form)].map(([name, value]) => [name, value.trim()]));
     const session = { title: typed.title, startsAt: instantIn(typed.startsAt, typed.timezone || "UTC") ?? typed.startsAt };
-    for (const name of ["description", "timezone", "courseId", "meetingUrl", "meetingPassword", "rosterVisibility"]) {
-      if (typed[name]) session[name] = typed[name];
-    }
+    for (const name of TEXTS) if (typed[name]) session[name] = typed[name];
     for (const name of ["durationMinutes", "maxParticipants"]) if (typed[name]) session[name] = Number(typed[name]);
     if (typed.price) {
       const currency = typed.currency.toUpperCase();
@@ -71,8 +94,8 @@ export class CreateForm {
     const place = byId(`${field.id}-error`);
     if (!place) return false;
     place.textContent = place.textContent && text ? `${place.textContent}; ${text}` : text;
-    field.toggleAttribute("aria-invalid", Boolean(text));
     if (text) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
     return true;
   }
 

@@ -15,7 +15,7 @@ async function read(path) {
 function part(id, title, items) {
   byId("nav").append(
     el("h2", {}, el("a", { href: `#${id}` }, title)),
-    el("ul", {}, ...items.map(({ id: to, mark, name }) => el("li", {}, el("a", { href: `#${to}` }, mark ? el("b", {}, mark) : null, name)))),
+    el("ul", {}, ...items.map(({ id: to, mark, name }) => el("li", {}, el("a", { href: `#${to}` }, mark ? el("b", {}, mark) : null, name.replace("/api/live-sessions", "") || "/")))),
   );
   byId("sections").append(el("section", { class: "part", id }, el("h2", {}, title), ...items.map(({ node }) => node)));
 }

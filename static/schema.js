@@ -22,12 +22,12 @@ export function typeOf(schema) {
   const choices = schema.anyOf ?? schema.oneOf ?? schema.allOf;
   if (choices) return choices.flatMap((choice, index) => [index ? (schema.allOf ? " and " : " or ") : "", ...typeOf(choice)]);
   if (schema.type === "array") return ["list of ", ...typeOf(schema.items ?? {})];
-  return [[schema.type ?? "anything", schema.format && `(${schema.format})`].filter(Boolean).join(" "), limits(schema)];
+  return [schema.format ?? schema.type ?? "anything", limits(schema)];
 }
 
 function limits(schema) {
   const told = LIMITS.filter(([key]) => key in schema).map(([key, before, after = ""]) => `${before}${schema[key]}${after}`);
-  return told.length ? `, ${told.join(", ")}` : "";
+  return told.length ? ` (${told.join(", ")})` : "";
 }
 
 function standard(schema) {

@@ -3,10 +3,13 @@
 import { Card } from "./card.js";
 import { byId, el, setText } from "./dom.js";
 
+const starts = (entry) => Date.parse(entry.session.startsAt);
+const soonest = (one, other) => starts(one) - starts(other);
+const latest = (one, other) => starts(other) - starts(one);
 const GROUPS = [
-  ["active", "Live now", (session) => session.status === "active"],
-  ["scheduled", "Coming up", (session) => session.status === "scheduled"],
-  ["over", "Over", (session) => session.status === "ended" || session.status === "cancelled"],
+  ["Live now", ["active"], soonest],
+  ["Coming up", ["scheduled"], soonest],
+  ["Over", ["ended", "cancelled"], latest],
 ];
 const EMPTY = {
   live: ["Nothing is live right now", "Sessions appear here the moment they start."],
@@ -19,13 +22,12 @@ export class View {
   constructor(on) {
     this.on = on;
     this.cards = new Map();
-    this.groups = GROUPS.map(([name, label, holds]) => {
+    this.groups = GROUPS.map(([label, statuses, order]) => {
       const list = el("div", { class: "cards" });
       const count = el("span", { class: "count" });
-      const heading = el("h2", { id: `group-${name}` }, label, " ", count);
-      const section = el("section", { class: "group", "aria-labelledby": `group-${name}`, hidden: true }, heading, list);
+      const section = el("section", { class: "group", "aria-label": label, hidden: true }, el("h2", {}, label, " ", count), list);
       byId("groups").append(section);
-      return { holds, list, count, section };
+      return { statuses, order, list, count, section };
     });
     byId("more").addEventListener("click", on.more);
     byId("again").addEventListener("click", on.again);
@@ -55,8 +57,8 @@ export class View {
     }
   }
 
-  fill({ holds, list, count, section }, entries, actor, now) {
-    const mine = entries.filter((entry) => holds(entry.session));
+  fill({ statuses, order, list, count, section }, entries, actor, now) {
+    const mine = entries.filter((entry) => statuses.includes(entry.session.status)).sort(order);
     mine.forEach((entry, index) => {
       const card = this.card(entry.session.id);
       card.update(entry, actor, now);
