@@ -29,9 +29,5 @@ function forOwner({ session, joined }) {
   if (session.status === "active") {
     return [stay, { name: "end", label: "End session", kind: "plain", sure: "End for everyone?" }];
   }
-  return [
-    { name: "start", label: "Start", kind: Date.parse(session.startsAt) - Date.now() < SOON ? "primary" : "plain" },
-    stay,
-    { name: "callOff", label: "Call off", kind: "quiet", sure: "Really call it off?" },
-  ];
+  return [{ name: "start", label: "Start", kind: Date.parse(session.startsAt) - Date.now() < SOON ? "primary" : "plain" }, stay];
 }

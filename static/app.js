@@ -9,7 +9,6 @@ import { HubSocket } from "./socket.js";
 import { isHeld, Store } from "./store.js";
 import { View } from "./view.js";
 
-const PAGE = 20;
 const WATCH_AT_ONCE = 100;
 const SPREAD = 1_500;
 const DONE = {
@@ -17,10 +16,9 @@ const DONE = {
   cancelBooking: () => "Booking cancelled. The seat is free again.",
   start: () => "The session is live.",
   end: () => "The session has ended.",
-  callOff: () => "The session is called off.",
 };
 
-const state = { actor: null, filter: "open", q: "", limit: PAGE, total: 0, loading: true, failure: null };
+const state = { actor: null, filter: "open", q: "", loading: true, failure: null };
 const store = new Store();
 const watched = new Set();
 const rosterAsked = new Map();
@@ -34,7 +32,7 @@ const socket = new HubSocket(`${location.protocol === "https:" ? "wss" : "ws"}:/
   message: received,
   tokenEnded: () => signedOut("Your sign-in has ended."),
 });
-const view = new View({ act, again: () => load(), more, retry: () => socket.connect() });
+const view = new View({ act, again: () => load(), retry: () => socket.connect() });
 const people = new People(become);
 const form = new CreateForm(create);
 
@@ -53,10 +51,10 @@ async function load(quiet = false) {
   state.loading = state.loading || !quiet;
   render();
   try {
-    const { rows, total } = await api.sessions(state, state.actor);
+    const rows = await api.sessions(state, state.actor);
     if (run !== latest) return;
-    store.show(rows);
-    Object.assign(state, { total, loading: false, failure: null });
+    store.show(rows, quiet);
+    Object.assign(state, { loading: false, failure: null });
     watchShown();
   } catch (problem) {
     if (run !== latest) return;
@@ -65,11 +63,6 @@ async function load(quiet = false) {
     state.loading = false;
   }
   render();
-}
-
-function more() {
-  state.limit += PAGE;
-  load(true);
 }
 
 /** Soon, but not all pages of all people at once. */
@@ -162,7 +155,7 @@ function refused({ id, session, message }) {
 async function become(actor) {
   for (const { session } of store.joined()) socket.send({ type: "leave", session: session.id });
   store.forgetPerson();
-  Object.assign(state, { actor, limit: PAGE, filter: state.filter === "mine" ? "open" : state.filter, loading: true });
+  Object.assign(state, { actor, loading: true });
   showPerson();
   socket.restart();
 }
@@ -178,8 +171,6 @@ function showPerson() {
   people.show(actor);
   byId("hint").hidden = Boolean(actor);
   byId("new").hidden = actor?.role !== "expert";
-  byId("filter-mine").hidden = !actor;
-  document.querySelector(`input[name=filter][value=${state.filter}]`).checked = true;
 }
 
 // What a person does.
@@ -193,7 +184,7 @@ async function act(name, id) {
     await (name === "join" ? join(id) : name === "leave" ? leave(id) : rest(name, id));
   } catch (problem) {
     noted(id, problem.message);
-    if (problem.status === 409) loadSoon();
+    if (problem.code !== "unreachable") loadSoon();
   }
   entry.busy = null;
   render();
@@ -240,7 +231,7 @@ function noted(id, text) {
 }
 
 function filterBy(filter, q) {
-  Object.assign(state, { filter, q, limit: PAGE });
+  Object.assign(state, { filter, q });
   byId("q").value = q;
   document.querySelector(`input[name=filter][value=${filter}]`).checked = true;
 }
@@ -249,7 +240,7 @@ function searched(wait) {
   clearTimeout(searched.timer);
   searched.timer = setTimeout(() => {
     const filter = document.querySelector("input[name=filter]:checked").value;
-    Object.assign(state, { filter, q: byId("q").value.trim(), limit: PAGE });
+    Object.assign(state, { filter, q: byId("q").value.trim() });
     load();
   }, wait);
 }

@@ -2,7 +2,7 @@
 
 import { actions } from "./actions.js";
 import { el, setText } from "./dom.js";
-import { duration, fromNow, initials, leaf, money, seats, timeOfDay, when, whenThere } from "./format.js";
+import { duration, fromNow, initials, leaf, money, seats, timeOfDay, when } from "./format.js";
 import { isFull, isHeld, isOpen } from "./store.js";
 
 const STATUS = { scheduled: "Scheduled", active: "Live", ended: "Ended", cancelled: "Cancelled" };
@@ -48,7 +48,6 @@ export class Card {
     setText(this.title, session.title);
     setText(this.time, when(session, now));
     this.time.dateTime = session.startsAt;
-    this.time.title = whenThere(session);
     setText(this.meta, ` · ${[session.instructor, duration(session.durationMinutes), money(session.price)].join(" · ")}`);
     setText(this.about, session.description);
     this.showSeats(session);

@@ -17,7 +17,6 @@ const FIELDS = [
   ["meetingPassword", "Meeting password", "optional", {}],
   ["rosterVisibility", "Who sees who is present", "", { tag: "select" }],
 ];
-const TEXTS = ["description", "timezone", "meetingUrl", "meetingPassword", "rosterVisibility"];
 
 function field([name, label, hint, { tag = "input", wide, ...attributes }]) {
   const id = `f-${name}`;
@@ -29,7 +28,7 @@ function field([name, label, hint, { tag = "input", wide, ...attributes }]) {
 const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 export class CreateForm {
-  /** `submit` takes a new session, throws a Problem, and answers what is to be done once the dialog has closed. */
+  /** `submit` takes a new session, throws a Refusal, and answers what is to be done once the dialog has closed. */
   constructor(submit) {
     this.submit = submit;
     this.dialog = byId("create");
@@ -59,13 +58,11 @@ export class CreateForm {
   /** What was typed; what was left empty is left out, what can't be read goes as it is, for the hub to say so. */
   read() {
     const typed = Object.fromEntries([...new FormData(this.form)].map(([name, value]) => [name, value.trim()]));
-    const session = { title: typed.title, startsAt: instantIn(typed.startsAt, typed.timezone || "UTC") ?? typed.startsAt };
-    for (const name of TEXTS) if (typed[name]) session[name] = typed[name];
-    for (const name of ["durationMinutes", "maxParticipants"]) if (typed[name]) session[name] = Number(typed[name]);
-    if (typed.price) {
-      const currency = typed.currency.toUpperCase();
-      session.price = { amount: Math.round(Number(typed.price) * 10 ** digits(currency)), currency };
-    }
+    const { price, currency, ...rest } = typed;
+    const session = Object.fromEntries(Object.entries(rest).filter(([, value]) => value));
+    Object.assign(session, { title: typed.title, startsAt: instantIn(typed.startsAt, typed.timezone || "UTC") ?? typed.startsAt });
+    for (const name of ["durationMinutes", "maxParticipants"]) if (name in session) session[name] = Number(session[name]);
+    if (price) session.price = { amount: Math.round(price * 10 ** digits(currency.toUpperCase())), currency: currency.toUpperCase() };
     return session;
   }
 

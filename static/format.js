@@ -28,9 +28,6 @@ export function when(session, now) {
   return `${day(start, now)}, ${clock.format(start)} – ${clock.format(new Date(session.endsAt))}`;
 }
 
-/** The same instant where the session takes place, for a tooltip. */
-export const whenThere = (session) => `${session.date} ${session.time}, ${session.timezone}`;
-
 /** The parts of a calendar leaf. */
 export function leaf(instant) {
   const date = new Date(instant);

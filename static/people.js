@@ -26,9 +26,8 @@ export class People {
     byId("who-demo").hidden = !this.isDemo;
     byId("who-token").hidden = this.isDemo;
     if (!this.isDemo) return null;
-    this.people = samples.filter((person) => person.role !== kept?.role || person.role === "expert");
-    if (kept?.role === "student") this.people.push(kept);
-    this.people.sort((one, other) => other.role.localeCompare(one.role));
+    const student = kept?.role === "student" ? kept : samples.find(({ role }) => role === "student");
+    this.people = [student, ...samples.filter(({ role }) => role === "expert")];
     byId("who").replaceChildren(
       el("option", { value: "" }, "Watcher (not signed in)"),
       ...this.people.map(({ id, name, role }) => el("option", { value: id }, `${name}, ${role}`)),

@@ -1,25 +1,16 @@
 // One WebSocket to the hub that comes back by itself, and answers paired with what was asked.
 
+import { Refusal } from "./api.js";
+
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 30_000;
 const STEADY_AFTER = 5_000;
 const PING_EVERY = 25_000;
 const ANSWER_WITHIN = 15_000;
 const TOO_MUCH_PAUSE = 10_000;
-const TOO_LARGE = 1009;
-const NOT_OUR_PROTOCOL = 4400;
-const SENT_AWAY = 4403;
 const TOKEN_ENDED = 4401;
 const TOO_MUCH = 4429;
-const FOR_GOOD = new Set([TOO_LARGE, NOT_OUR_PROTOCOL, SENT_AWAY]);
-
-/** What the hub refused on the socket; `code` is one of the contract's. */
-export class Refusal extends Error {
-  constructor(code, message) {
-    super(message);
-    this.code = code;
-  }
-}
+const FOR_GOOD = { 1009: "The hub refused a message of this page.", 4400: "The hub did not understand this page.", 4403: "The hub sent this page away." };
 
 /** `on` = {state, open, message, tokenEnded}; a state is {name: connecting | open | waiting | stopped, retryAt?, reason?}. */
 export class HubSocket {
@@ -58,8 +49,8 @@ export class HubSocket {
   request(message) {
     return new Promise((resolve, reject) => {
       const id = this.send(message);
-      if (id === null) return reject(new Refusal("unreachable", "Not connected right now. Try again in a moment."));
-      const timer = setTimeout(() => this.settle(id, "reject", new Refusal("unreachable", "The hub did not answer.")), ANSWER_WITHIN);
+      if (id === null) return reject(new Refusal("Not connected right now. Try again in a moment."));
+      const timer = setTimeout(() => this.settle(id, "reject", new Refusal("The hub did not answer.")), ANSWER_WITHIN);
       this.waiting.set(id, { resolve, reject, timer });
     });
   }
@@ -76,7 +67,7 @@ export class HubSocket {
     if (message.type === "welcome") this.opened();
     else if (message.type === "ok" || message.type === "pong") this.settle(message.id, "resolve", message);
     else if (message.type === "error" && this.waiting.has(message.id)) {
-      this.settle(message.id, "reject", new Refusal(message.code, message.message));
+      this.settle(message.id, "reject", new Refusal(message.message, message.code));
     } else if (message.type === "drain") this.drained(message.reconnectIn * 1000);
     else this.on.message(message);
   }
@@ -109,10 +100,7 @@ export class HubSocket {
     if (this.openedAt && Date.now() - this.openedAt > STEADY_AFTER) this.tries = 0;
     const { comeBackAt } = this;
     this.letGo();
-    if (FOR_GOOD.has(code)) {
-      this.on.state({ name: "stopped", reason: code === SENT_AWAY ? "The hub sent this page away." : "The hub did not understand this page." });
-      return;
-    }
+    if (code in FOR_GOOD) return this.on.state({ name: "stopped", reason: FOR_GOOD[code] });
     if (code === TOKEN_ENDED) this.on.tokenEnded();
     const wait = comeBackAt ? Math.max(0, comeBackAt - Date.now()) : this.pause(code);
     this.on.state({ name: "waiting", retryAt: Date.now() + wait });
@@ -135,7 +123,7 @@ export class HubSocket {
     clearInterval(this.heart);
     clearTimeout(this.retry);
     for (const id of [...this.waiting.keys()]) {
-      this.settle(id, "reject", new Refusal("unreachable", "The connection was lost before the hub answered."));
+      this.settle(id, "reject", new Refusal("The connection was lost before the hub answered."));
     }
     socket?.close();
   }

@@ -1,7 +1,6 @@
 // What the page knows of the sessions it shows. No DOM, no network: what comes in is merged, what is old is dropped.
 
 const OWN = ["canJoin", "isExpert", "isBooked", "canEdit", "canStart", "canEnd"];
-const PUBLIC = ["revision", "status", "live", "peakLive", "participants", "maxParticipants", "startsAt", "startedAt", "endedAt"];
 
 export const isOpen = (session) => session.status === "scheduled" || session.status === "active";
 export const isFull = (session) => session.maxParticipants !== null && session.participants >= session.maxParticipants;
@@ -18,7 +17,6 @@ export class Store {
     return this.entries.get(id);
   }
 
-  /** The entries in the order the hub gave them. */
   list() {
     return this.shown.map((id) => this.entries.get(id));
   }
@@ -27,12 +25,15 @@ export class Store {
     return [...this.entries.values()].filter((entry) => entry.joined);
   }
 
-  /** A page of sessions: these are shown now, beside those the person is in. */
-  show(rows) {
+  /** These are shown now, beside those the person is in and, with `keepOver`, those that ended under the reader's eyes. */
+  show(rows, keepOver) {
     for (const row of rows) this.merge(row);
-    this.shown = rows.map((row) => row.id);
-    for (const { session } of this.joined()) if (!this.shown.includes(session.id)) this.shown.unshift(session.id);
-    for (const id of [...this.entries.keys()]) if (!this.shown.includes(id)) this.entries.delete(id);
+    const shown = new Set(rows.map((row) => row.id));
+    for (const { joined, session } of this.entries.values()) {
+      if (joined || (keepOver && !isOpen(session))) shown.add(session.id);
+      if (!shown.has(session.id)) this.entries.delete(session.id);
+    }
+    this.shown = [...shown];
   }
 
   /** A session from REST, or from the catalog (without the caller's own members). */
@@ -49,13 +50,12 @@ export class Store {
   }
 
   /** A `session` message: the whole public state. Answers whether it was newer. */
-  state(message) {
-    const entry = this.entries.get(message.session);
-    if (!entry || message.revision <= entry.session.revision) return false;
-    for (const name of PUBLIC) entry.session[name] = message[name];
-    const start = new Date(message.startsAt).getTime();
-    entry.session.endsAt = new Date(start + entry.session.durationMinutes * 60_000).toISOString();
-    this.settle(message.session);
+  state({ type, session: id, ...state }) {
+    const session = this.entries.get(id)?.session;
+    if (!session || state.revision <= session.revision) return false;
+    Object.assign(session, state);
+    session.endsAt = new Date(Date.parse(session.startsAt) + session.durationMinutes * 60_000).toISOString();
+    this.settle(id);
     return true;
   }
 

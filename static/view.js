@@ -15,7 +15,6 @@ const EMPTY = {
   live: ["Nothing is live right now", "Sessions appear here the moment they start."],
   upcoming: ["Nothing is planned", "New sessions appear here by themselves."],
   past: ["No past sessions", "What has ended or was called off is kept here."],
-  mine: ["Nothing of yours yet", "What you book or create is gathered here."],
 };
 
 export class View {
@@ -29,7 +28,6 @@ export class View {
       byId("groups").append(section);
       return { statuses, order, list, count, section };
     });
-    byId("more").addEventListener("click", on.more);
     byId("again").addEventListener("click", on.again);
     byId("retry").addEventListener("click", on.retry);
   }
@@ -42,10 +40,7 @@ export class View {
     this.summary(entries, state);
     byId("skeleton").hidden = !state.loading || entries.length > 0;
     byId("groups").setAttribute("aria-busy", String(state.loading));
-    byId("failure").hidden = !state.failure;
-    setText(byId("failure-text"), state.failure ?? "");
-    this.empty(state, entries);
-    byId("more").hidden = state.total <= entries.length || state.limit >= 100 || state.loading;
+    this.state(state, entries);
   }
 
   dropCards(entries) {
@@ -82,19 +77,23 @@ export class View {
   summary(entries, { loading }) {
     const live = entries.filter((entry) => entry.session.status === "active");
     const people = live.reduce((sum, entry) => sum + entry.session.live, 0);
+    const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
     const told = live.length
-      ? `${people} ${people === 1 ? "person" : "people"} in ${live.length} live ${live.length === 1 ? "session" : "sessions"}`
+      ? `${count(people, "person", "people")} in ${count(live.length, "live session", "live sessions")}`
       : "Nobody is live in what is shown";
     setText(byId("summary"), loading && !entries.length ? "Looking around…" : told);
   }
 
-  empty({ loading, failure, q, filter }, entries) {
-    byId("empty").hidden = loading || Boolean(failure) || entries.length > 0;
-    const [title, text] = q
+  /** Why nothing is shown: it failed, or there is nothing. */
+  state({ loading, failure, q, filter }, entries) {
+    byId("state").hidden = !failure && (loading || entries.length > 0);
+    const nothing = q
       ? [`Nothing found for “${q}”`, "Try another word, or another filter."]
       : (EMPTY[filter] ?? ["No sessions yet", "They appear here as soon as an expert creates one."]);
-    setText(byId("empty-title"), title);
-    setText(byId("empty-text"), text);
+    const [title, text] = failure ? ["The sessions could not be loaded", failure] : nothing;
+    setText(byId("state-title"), title);
+    setText(byId("state-text"), text);
+    byId("again").hidden = !failure;
   }
 
   connection({ name, retryAt, reason }) {
