@@ -58,7 +58,7 @@ function shape(type, schema) {
 function routes(openapi) {
   const all = Object.entries(openapi.paths).flatMap(([path, methods]) =>
     METHODS.filter((method) => methods[method]).map((method) => operation(path, method, methods[method])));
-  part("routes", "REST", all);
+  part("routes", "REST, under /api/live-sessions", all);
 }
 
 function messages(asyncapi) {

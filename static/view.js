@@ -80,7 +80,7 @@ export class View {
     const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
     const told = live.length
       ? `${count(people, "person", "people")} in ${count(live.length, "live session", "live sessions")}`
-      : "Nobody is live in what is shown";
+      : "Nobody is live here right now";
     setText(byId("summary"), loading && !entries.length ? "Looking around…" : told);
   }
 
