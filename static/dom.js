@@ -1,0 +1,20 @@
+// Elements without innerHTML: whatever comes from the hub becomes text, never markup.
+
+export const byId = (id) => document.getElementById(id);
+
+/** An element with attributes (`on…` are listeners; null and false are left out) and children (nodes or text). */
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** Set text only where it changed, so that a selection and the reader of a screen are left in peace. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
