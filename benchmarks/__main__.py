@@ -12,11 +12,11 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks import bookings, joining, listing
+from benchmarks import bookings, joining, listing, starting
 from benchmarks.client import Wrong
 from benchmarks.machine import Cores, many_descriptors
 
-NAMES = ("bookings", "list", "join")
+NAMES = ("bookings", "list", "join", "start")
 HELP = """Measure the hub on this machine, against a server that does nothing.
 
 \b
@@ -25,6 +25,7 @@ list      the first page of 10 out of 10,000 sessions, as a share of a no-op GET
           quiet and while somebody books 200 times a second
 join      people who open a socket, say who they are and join one active session,
           until everyone has the full count
+start     an expert starts a session before watchers: until each of them has it
 all       one after the other (the default)
 
 Server and client are pinned to a core each where that can be done. Everything is on 127.0.0.1 and in a temporary
@@ -39,7 +40,7 @@ folder. Absolute figures depend on the machine and on what else it does; the rat
 @click.option(
     "--people",
     type=click.IntRange(1, 100_000),
-    help="join: how many come (500). bookings: tokens made for a turn (as many as the seconds may need).",
+    help="join: how many come (500). start: how many watch (200). bookings: tokens for a turn (enough).",
 )
 @click.option(
     "--at-once", type=click.IntRange(1), default=50, show_default=True, help="join: how many are on their way."
@@ -56,6 +57,8 @@ def main(which: str, seconds: float, rounds: int, people: int | None, at_once: i
                 work[name] = bookings.run(Path(folder), cores, seconds, people, rounds, _say)
             elif name == "list":
                 work[name] = listing.run(Path(folder), cores, seconds, sessions, rounds, _say)
+            elif name == "start":
+                work[name] = starting.run(Path(folder), cores, people or 200, _say)
             else:
                 work[name] = joining.run(Path(folder), cores, people or 500, at_once, _say)
             try:

@@ -25,12 +25,13 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 class Socket(asyncio.Protocol):
-    """One person's socket; it counts `session` messages and knows the newest live count."""
+    """One person's socket; it counts `session` messages and knows the newest one's count, session and status."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport
         self.live = 0
         self.live_since = 0.0
+        self.newest = (0, "")
         self.states = 0
         self.frames = 0
         self.received = 0
@@ -98,6 +99,7 @@ class Socket(asyncio.Protocol):
             if message["type"] == "session":
                 self.states += 1
                 self.live = message["live"]
+                self.newest = (message["session"], message["status"])
                 self.live_since = asyncio.get_running_loop().time()
             elif message["type"] not in ("roster", "presence"):
                 self._answers.put_nowait(message)

@@ -17,6 +17,7 @@ PATIENCE = 60.0
     [
         ("bookings --seconds 0.2 --rounds 1", ["no-op POST", "refused, new tokens", "bookings a second", "0.25"]),
         ("list --seconds 0.2 --rounds 1 --sessions 100", ["no-op GET", "page while booked", "pages a second", "0.35"]),
+        ("start --people 5", ["slowest of all", "50 ms wanted"]),
         ("join --people 10", ["joins a second", "server CPU for a join", "`session` messages received"]),
     ],
 )
@@ -42,5 +43,16 @@ async def test_the_help_names_every_benchmark_and_option() -> None:
         sys.executable, "-m", "benchmarks", "--help", cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
-    for word in ("bookings", "list", "join", "all", "--seconds", "--rounds", "--people", "--at-once", "--sessions"):
+    for word in (
+        "bookings",
+        "list",
+        "join",
+        "start",
+        "all",
+        "--seconds",
+        "--rounds",
+        "--people",
+        "--at-once",
+        "--sessions",
+    ):
         assert word in output.decode()
