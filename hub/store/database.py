@@ -25,7 +25,8 @@ T = TypeVar("T")
 log = logging.getLogger("hub.store")
 
 READERS = 2
-BUSY_TIMEOUT_MS = 5000
+BUSY_SECONDS = 5.0
+"""How long a statement waits for a lock that another program holds on the file."""
 
 
 class AlreadyRunning(Exception):
@@ -57,10 +58,10 @@ def snapshot(connection: Connection) -> Iterator[None]:
 class Database:
     """Where the truth is. `transact` writes, `read` reads; both take a function of a connection."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is `sqlite:///FILE`."""
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        """`url` is `sqlite:///FILE`; `busy_seconds` is the patience with a file that another program has locked."""
         self.path = make_url(url).database or ""
-        self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": busy_seconds})
         self._lock: IO[str] | None = None
         self._writer: ConnectionThreads | None = None
         self._readers: ConnectionThreads | None = None
@@ -131,7 +132,6 @@ def _writer(engine: Engine) -> Connection:
         engine.connect(),
         "journal_mode=WAL",
         "synchronous=FULL",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
         "foreign_keys=ON",
         "trusted_schema=OFF",
     )
@@ -141,7 +141,6 @@ def _reader(engine: Engine) -> Connection:
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     return _pragmas(
         connection,
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
         "query_only=ON",
         "wal_autocheckpoint=0",
         "trusted_schema=OFF",
