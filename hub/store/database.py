@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -61,7 +61,11 @@ class Database:
     def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
         """`url` is `sqlite:///FILE`; `busy_seconds` is the patience with a file that another program has locked."""
         self.path = make_url(url).database or ""
-        self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": busy_seconds})
+        # No pool: each thread keeps its own connection, and one that failed must not come back to another thread, a
+        # reader's `query_only` least of all to the writer.
+        self._engine = create_engine(
+            f"sqlite:///{self.path}", connect_args={"timeout": busy_seconds}, poolclass=NullPool
+        )
         self._lock: IO[str] | None = None
         self._writer: ConnectionThreads | None = None
         self._readers: ConnectionThreads | None = None
@@ -120,16 +124,18 @@ def _prepare(dbapi_connection: object, record: object) -> None:
     dbapi_connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3.Connection, typed object by SQLAlchemy
 
 
-def _pragmas(connection: Connection, *pragmas: str) -> Connection:
-    for pragma in pragmas:
-        connection.exec_driver_sql(f"PRAGMA {pragma}")
-    connection.rollback()
-    return connection
+def _connect(engine: Engine, *pragmas: str) -> Connection:
+    with border():
+        connection = engine.connect()
+        for pragma in pragmas:
+            connection.exec_driver_sql(f"PRAGMA {pragma}")
+        connection.rollback()
+        return connection
 
 
 def _writer(engine: Engine) -> Connection:
-    return _pragmas(
-        engine.connect(),
+    return _connect(
+        engine,
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
@@ -138,9 +144,8 @@ def _writer(engine: Engine) -> Connection:
 
 
 def _reader(engine: Engine) -> Connection:
-    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    return _pragmas(
-        connection,
+    return _connect(
+        engine.execution_options(isolation_level="AUTOCOMMIT"),
         "query_only=ON",
         "wal_autocheckpoint=0",
         "trusted_schema=OFF",
