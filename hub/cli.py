@@ -58,8 +58,13 @@ def serve(host: str | None, port: int | None) -> None:
     except WrongSetting as wrong:
         _fail(str(wrong))
     logs.set_up(settings.log_format)
+    hub = build(settings)
+    try:
+        hub.database.claim()
+    except AlreadyRunning as running:
+        _fail(str(running))
     click.echo(f"hub: listening on http://{settings.host}:{settings.port}, database {settings.database_url}", err=True)
-    listen(build(settings))
+    listen(hub)
 
 
 @main.command(name="demo")

@@ -70,9 +70,13 @@ class Database:
         self._writer: ConnectionThreads | None = None
         self._readers: ConnectionThreads | None = None
 
+    def claim(self) -> None:
+        """Lock the file for this process; raises AlreadyRunning. Once is enough: `open` does it if nobody did."""
+        self._lock = self._lock or _only_process(self.path)
+
     async def open(self) -> None:
         """Lock the file for this process, bring its tables up to date, open the connections."""
-        self._lock = _only_process(self.path)
+        self.claim()
         event.listen(self._engine, "connect", _prepare)
         self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
         self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
@@ -86,6 +90,7 @@ class Database:
         self._engine.dispose()
         if self._lock is not None:
             self._lock.close()
+            self._lock = None
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one write transaction, in order with all others; raises `Unavailable` with nothing done."""
