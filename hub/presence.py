@@ -97,7 +97,9 @@ class Presence:
         task.add_done_callback(self._leaving.discard)
 
     def drop(self, stay: Stay) -> None:
-        """The socket is gone without a word: leave as of now, but only after the grace."""
+        """The socket is gone without a word: leave as of now, but only after the grace. The first word counts."""
+        if stay in self._dropped:  # a socket that goes while it joins is told twice: at once, and after the join
+            return
         at = self._clock()
         handle = asyncio.get_running_loop().call_later(self._grace.total_seconds(), self._grace_over, stay)
         self._dropped[stay] = (at, handle)
