@@ -64,6 +64,7 @@ class Presence:
         self._grace = grace
         self._dropped: dict[Stay, tuple[datetime, asyncio.TimerHandle]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._unrecorded: dict[tuple[int, str], dict[Stay, tuple[LeaveReason, datetime]]] = {}
 
     async def join(self, stay: Stay, actor: Actor, connection_id: str) -> views.Meeting:
         """Record that `actor` is here; answers where the session takes place. Raises what the rule refuses with."""
@@ -81,6 +82,9 @@ class Presence:
             visit = rule(live, now)
             return visit, live.session.meeting_url, live.session.sealed_password
 
+        # A leave that still waits here goes first: its visit, open on disk, would be taken for the one that begins.
+        for before, (reason, at) in list(self._unrecorded.get((stay.session_id, stay.user_id), {}).items()):
+            await self.leave(before, reason, at)
         _, url, sealed = await self._ledger.act(stay.session_id, join, about=[actor.id], lease=node_id)
         password = None if sealed is None else self._vault.open(sealed, stay.session_id)
         return views.Meeting(url=url, password=password)
@@ -92,6 +96,7 @@ class Presence:
 
     def leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
         """The same without waiting, tried until it is recorded."""
+        self._unrecorded.setdefault((stay.session_id, stay.user_id), {})[stay] = (reason, at)
         task = asyncio.create_task(self._leave_surely(stay, reason, at))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
@@ -119,6 +124,15 @@ class Presence:
         self.leave_surely(stay, LeaveReason.DISCONNECTED, at)
 
     async def _leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
+        try:
+            await self._leave_until_recorded(stay, reason, at)
+        finally:
+            place = (stay.session_id, stay.user_id)
+            self._unrecorded[place].pop(stay, None)
+            if not self._unrecorded[place]:
+                del self._unrecorded[place]
+
+    async def _leave_until_recorded(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
         while True:
             try:
                 await self.leave(stay, reason, at)
