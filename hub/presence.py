@@ -17,7 +17,7 @@ from typing import Protocol
 
 from hub import views
 from hub.domain import presence
-from hub.domain.model import LeaveReason, LiveSession, Visit
+from hub.domain.model import LeaveReason, LiveSession
 from hub.domain.people import Actor
 from hub.errors import HubError, Unavailable
 from hub.ledger import Ledger
@@ -78,16 +78,17 @@ class Presence:
             doors=self._doors,
         )
 
-        def join(live: LiveSession, now: datetime) -> tuple[Visit, str | None, str | None]:
-            visit = rule(live, now)
-            return visit, live.session.meeting_url, live.session.sealed_password
+        def join(live: LiveSession, now: datetime) -> views.Meeting:
+            # Opened before anything changes: a seal that does not open refuses, and must leave no visit behind.
+            sealed = live.session.sealed_password
+            password = None if sealed is None else self._vault.open(sealed, stay.session_id)
+            rule(live, now)
+            return views.Meeting(url=live.session.meeting_url, password=password)
 
         # A leave that still waits here goes first: its visit, open on disk, would be taken for the one that begins.
         for before, (reason, at) in list(self._unrecorded.get((stay.session_id, stay.user_id), {}).items()):
             await self.leave(before, reason, at)
-        _, url, sealed = await self._ledger.act(stay.session_id, join, about=[actor.id], lease=node_id)
-        password = None if sealed is None else self._vault.open(sealed, stay.session_id)
-        return views.Meeting(url=url, password=password)
+        return await self._ledger.act(stay.session_id, join, about=[actor.id], lease=node_id)
 
     async def leave(self, stay: Stay, reason: LeaveReason, at: datetime | None = None) -> None:
         """Record that the visit ended at `at` (None: now). May raise Unavailable, with the visit still open."""
