@@ -201,6 +201,17 @@ class Client:
                 assert answer["type"] == "ok", answer
             yield client
 
+    @classmethod
+    @asynccontextmanager
+    async def with_headers(cls, running: Running, headers: Mapping[str, str]) -> AsyncIterator[Self]:
+        """Connect with these headers: `bearer` says who it is without `auth`."""
+        async with connect(
+            running.ws, proxy=None, compression=None, close_timeout=1, additional_headers=headers
+        ) as socket:
+            client = cls(socket)
+            await client.expect("welcome")
+            yield client
+
     async def send(self, message: Mapping[str, Any]) -> None:
         """Send one message as it is."""
         await self.socket.send(json.dumps(message))

@@ -186,7 +186,7 @@ async def test_control_without_the_rule_and_the_check_the_watcher_sees_a_seat_to
 
 
 async def come_and_go(hub: Running) -> tuple[set[str], list[str]]:
-    """100 sockets of 50 people join, leave and join at once, and those of every second person leave again: 350 moves."""
+    """100 sockets of 50 people join, leave and join at once; those of every second person leave again: 350 moves."""
     session = (await hub.create(rosterVisibility="host"))["id"]  # rosters for all would be the test's own load
     people = tokens(f"s-{number}" for number in range(50))
     async with Line.to(hub.port) as line:
