@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.house import ask, instant
-from tests.running import PATIENCE, Client, Running, bearer, free_port, kill, now, spawn, variables_for
+from tests.running import PATIENCE, Client, Running, bearer, free_port, kill, now, running, spawn, variables_for
 from tests.storm import people_counted
 
 GRACE = 5.0
@@ -129,3 +130,21 @@ async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_n
             assert ask(hub.path, "SELECT reason FROM session_participants WHERE id = ?", visit) == [None]
     finally:
         await kill(hub)
+
+
+async def test_who_joins_at_the_very_stop_is_held_for_the_grace_like_everyone(tmp_path: Path) -> None:
+    closed = threading.Event()
+    async with running(tmp_path) as hub, Client.at(hub, "ann") as ann:
+        assert hub.hub is not None
+        session = (await hub.create())["id"]
+        await hub.book(session, "ann")
+        await ann.ask(type="watch", sessions=[session])
+        holding = asyncio.create_task(hub.hub.database.transact(lambda connection: closed.wait(PATIENCE)))
+        await ann.send({"type": "join", "id": "late", "session": session})
+        assert (await ann.ask(type="ping"))["type"] == "pong"  # so the join waits for the writer now
+        hub.hub.failed()  # as a stop does
+        async with asyncio.timeout(PATIENCE):
+            await ann.socket.wait_closed()
+        closed.set()
+        assert await holding
+    assert ask(hub.path, "SELECT user_id, reason FROM session_participants") == [("ann", None)]
