@@ -73,7 +73,10 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--crowd", type=click.IntRange(0, 2000), default=0, help="Simulated people who come and go.")
 def run_demo(host: str | None, port: int | None, crowd: int) -> None:
     """Everything on one machine, with sample sessions and a page to click."""
-    demo.run(_settings(host, port), crowd, set("HUB_DATABASE_URL".split()) & set(os.environ) != set())
+    try:
+        demo.run(_settings(host, port), crowd, set("HUB_DATABASE_URL".split()) & set(os.environ) != set())
+    except AlreadyRunning as running:
+        _fail(str(running))
 
 
 @main.command()

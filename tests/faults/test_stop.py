@@ -9,6 +9,8 @@ import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
 from tests.house import ask, instant
 from tests.running import PATIENCE, Client, Running, bearer, free_port, kill, now, running, spawn, variables_for
 from tests.storm import people_counted
@@ -83,14 +85,15 @@ async def test_who_comes_back_after_a_restart_is_never_seen_leaving_and_who_does
     assert all(before <= instant(left_at) <= after for left_at, _ in ended)
 
 
-async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["serve", "demo"])
+async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(tmp_path: Path, command: str) -> None:
     hub = await spawn(tmp_path, free_port())
     try:
         second = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "hub",
-            "serve",
+            command,
             env=variables_for(hub.path, free_port()),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
