@@ -6,6 +6,7 @@ The negative controls take a protection away, send the same storm and ask the sa
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 from collections import Counter
@@ -21,6 +22,8 @@ from hub.store import writes
 from hub.store.writes import Wanted
 from tests.running import PATIENCE, Client, Running
 from tests.storm import Line, Watched, people_counted, seats_sold_once, storm, tally, tokens, told_truly
+
+figures = logging.getLogger("figures")
 
 CHURN_SECONDS = 20.0 if os.environ.get("HUB_TEST_LONG") == "1" else 4.0
 
@@ -86,7 +89,7 @@ async def test_of_five_hundred_at_once_for_ten_seats_exactly_ten_get_one(hub: Ru
 
 @pytest.mark.usefixtures("no_lock")
 async def test_control_decided_outside_the_lock_seats_are_oversold(hub: Running) -> None:
-    answers, wrong = await many_for_ten_seats(hub)
+    answers, wrong = await many_for_ten_seats(hub, 150)
     assert answers["201"] > 10
     assert any(what.startswith("oversold") for what in wrong), wrong
 
@@ -163,6 +166,7 @@ async def churn(hub: Running, seconds: float) -> tuple[dict[str, int], list[str]
 
 async def test_while_sixty_people_change_their_mind_no_revision_shows_a_seat_too_many(hub: Running) -> None:
     answers, wrong = await churn(hub, CHURN_SECONDS)
+    figures.info("changes of mind: %s", answers)
     assert wrong == []
     assert set(answers) == {
         "POST 201",
