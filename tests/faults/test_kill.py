@@ -137,11 +137,12 @@ async def changes_mind(hub: Running, log: Log, session: int, bearer: str) -> Non
 
 async def comes_and_goes(hub: Running, log: Log, session: int, bearer: str, stays: bool) -> None:
     """Join and leave; one who stays joins and is there."""
+    life = log.life  # of this process, though the last of its answers may be read after its end
     headers = {"Authorization": f"Bearer {bearer}"}
     async with Client.with_headers(hub, headers) as client:
         while True:
             joined = await client.ask(type="join", session=session)
-            log.joined[joined["participant"]] = log.life
+            log.joined[joined["participant"]] = life
             log.wrote()
             if stays:
                 await client.socket.wait_closed()
