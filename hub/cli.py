@@ -58,8 +58,13 @@ def serve(host: str | None, port: int | None) -> None:
     except WrongSetting as wrong:
         _fail(str(wrong))
     logs.set_up(settings.log_format)
+    hub = build(settings)
+    try:
+        hub.database.claim()
+    except AlreadyRunning as running:
+        _fail(str(running))
     click.echo(f"hub: listening on http://{settings.host}:{settings.port}, database {settings.database_url}", err=True)
-    listen(build(settings))
+    listen(hub)
 
 
 @main.command(name="demo")
@@ -68,7 +73,10 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--crowd", type=click.IntRange(0, 2000), default=0, help="Simulated people who come and go.")
 def run_demo(host: str | None, port: int | None, crowd: int) -> None:
     """Everything on one machine, with sample sessions and a page to click."""
-    demo.run(_settings(host, port), crowd, set("HUB_DATABASE_URL".split()) & set(os.environ) != set())
+    try:
+        demo.run(_settings(host, port), crowd, set("HUB_DATABASE_URL".split()) & set(os.environ) != set())
+    except AlreadyRunning as running:
+        _fail(str(running))
 
 
 @main.command()

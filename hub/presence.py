@@ -17,7 +17,7 @@ from typing import Protocol
 
 from hub import views
 from hub.domain import presence
-from hub.domain.model import LeaveReason, LiveSession, Visit
+from hub.domain.model import LeaveReason, LiveSession
 from hub.domain.people import Actor
 from hub.errors import HubError, Unavailable
 from hub.ledger import Ledger
@@ -64,6 +64,7 @@ class Presence:
         self._grace = grace
         self._dropped: dict[Stay, tuple[datetime, asyncio.TimerHandle]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._unrecorded: dict[tuple[int, str], dict[Stay, tuple[LeaveReason, datetime]]] = {}
 
     async def join(self, stay: Stay, actor: Actor, connection_id: str) -> views.Meeting:
         """Record that `actor` is here; answers where the session takes place. Raises what the rule refuses with."""
@@ -77,13 +78,17 @@ class Presence:
             doors=self._doors,
         )
 
-        def join(live: LiveSession, now: datetime) -> tuple[Visit, str | None, str | None]:
-            visit = rule(live, now)
-            return visit, live.session.meeting_url, live.session.sealed_password
+        def join(live: LiveSession, now: datetime) -> views.Meeting:
+            # Opened before anything changes: a seal that does not open refuses, and must leave no visit behind.
+            sealed = live.session.sealed_password
+            password = None if sealed is None else self._vault.open(sealed, stay.session_id)
+            rule(live, now)
+            return views.Meeting(url=live.session.meeting_url, password=password)
 
-        _, url, sealed = await self._ledger.act(stay.session_id, join, about=[actor.id], lease=node_id)
-        password = None if sealed is None else self._vault.open(sealed, stay.session_id)
-        return views.Meeting(url=url, password=password)
+        # A leave that still waits here goes first: its visit, open on disk, would be taken for the one that begins.
+        for before, (reason, at) in list(self._unrecorded.get((stay.session_id, stay.user_id), {}).items()):
+            await self.leave(before, reason, at)
+        return await self._ledger.act(stay.session_id, join, about=[actor.id], lease=node_id)
 
     async def leave(self, stay: Stay, reason: LeaveReason, at: datetime | None = None) -> None:
         """Record that the visit ended at `at` (None: now). May raise Unavailable, with the visit still open."""
@@ -92,12 +97,15 @@ class Presence:
 
     def leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
         """The same without waiting, tried until it is recorded."""
+        self._unrecorded.setdefault((stay.session_id, stay.user_id), {})[stay] = (reason, at)
         task = asyncio.create_task(self._leave_surely(stay, reason, at))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
     def drop(self, stay: Stay) -> None:
-        """The socket is gone without a word: leave as of now, but only after the grace."""
+        """The socket is gone without a word: leave as of now, but only after the grace. The first word counts."""
+        if stay in self._dropped:  # a socket that goes while it joins is told twice: at once, and after the join
+            return
         at = self._clock()
         handle = asyncio.get_running_loop().call_later(self._grace.total_seconds(), self._grace_over, stay)
         self._dropped[stay] = (at, handle)
@@ -117,6 +125,15 @@ class Presence:
         self.leave_surely(stay, LeaveReason.DISCONNECTED, at)
 
     async def _leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
+        try:
+            await self._leave_until_recorded(stay, reason, at)
+        finally:
+            place = (stay.session_id, stay.user_id)
+            self._unrecorded[place].pop(stay, None)
+            if not self._unrecorded[place]:
+                del self._unrecorded[place]
+
+    async def _leave_until_recorded(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
         while True:
             try:
                 await self.leave(stay, reason, at)

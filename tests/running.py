@@ -143,10 +143,9 @@ def free_port() -> int:
         return port
 
 
-async def spawn(folder: Path, port: int, **environment: str) -> Running:
-    """A hub as a process of its own (`hub serve`), ready; end it with `kill`."""
-    path = folder / "hub.db"
-    variables = {
+def variables_for(path: Path, port: int) -> dict[str, str]:
+    """The environment of a `hub serve` on this database, with limits off."""
+    return {
         **os.environ,
         "HUB_DATABASE_URL": f"sqlite:///{path}",
         "HUB_PORT": str(port),
@@ -154,8 +153,13 @@ async def spawn(folder: Path, port: int, **environment: str) -> Running:
         "HUB_SECRET_KEY": base64.b64encode(SECRET_KEY).decode(),
         "HUB_RATE_LIMIT": "off",
         "HUB_MESSAGE_RATE_LIMIT": "off",
-        **environment,
     }
+
+
+async def spawn(folder: Path, port: int, **environment: str) -> Running:
+    """A hub as a process of its own (`hub serve`), ready; end it with `kill`."""
+    path = folder / "hub.db"
+    variables = variables_for(path, port) | environment
     log = (folder / "hub.log").open("ab")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "hub", "serve", env=variables, stdout=log, stderr=log
@@ -199,6 +203,17 @@ class Client:
             if sub is not None:
                 answer = await client.ask(type="auth", token=token(sub, role))
                 assert answer["type"] == "ok", answer
+            yield client
+
+    @classmethod
+    @asynccontextmanager
+    async def with_headers(cls, running: Running, headers: Mapping[str, str]) -> AsyncIterator[Self]:
+        """Connect with these headers: `bearer` says who it is without `auth`."""
+        async with connect(
+            running.ws, proxy=None, compression=None, close_timeout=1, additional_headers=headers
+        ) as socket:
+            client = cls(socket)
+            await client.expect("welcome")
             yield client
 
     async def send(self, message: Mapping[str, Any]) -> None:

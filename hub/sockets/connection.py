@@ -132,9 +132,7 @@ class Connection:
         """The socket is gone, for whatever reason. Called once or more; only the first counts."""
         self._end()
         for stay in list(self._stays.values()):
-            self._forget(stay)
-            if not self._lobby.draining:  # while draining the visits stay open: the next process closes them
-                self._lobby.presence.drop(stay)
+            self._drop(stay)
 
     # What rooms and the lobby call.
 
@@ -275,8 +273,7 @@ class Connection:
                 self._forget(stay)
             raise
         if self._over:
-            self._forget(stay)
-            self._lobby.presence.drop(stay)
+            self._drop(stay)
             return
         if self._stays.get(message.session) is not stay:
             raise NotActive("The session ended while you joined it.")
@@ -368,6 +365,11 @@ class Connection:
             room.exit(self)
             if not self._over and stay.session_id in self._watched:
                 self._enter_as_host(stay.session_id)
+
+    def _drop(self, stay: Stay) -> None:
+        self._forget(stay)
+        if not self._lobby.draining:  # while draining the visits stay open: the next process closes them
+            self._lobby.presence.drop(stay)
 
     def _end(self) -> None:
         if self._over:

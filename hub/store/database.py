@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -25,7 +25,8 @@ T = TypeVar("T")
 log = logging.getLogger("hub.store")
 
 READERS = 2
-BUSY_TIMEOUT_MS = 5000
+BUSY_SECONDS = 5.0
+"""How long a statement waits for a lock that another program holds on the file."""
 
 
 class AlreadyRunning(Exception):
@@ -57,17 +58,25 @@ def snapshot(connection: Connection) -> Iterator[None]:
 class Database:
     """Where the truth is. `transact` writes, `read` reads; both take a function of a connection."""
 
-    def __init__(self, url: str) -> None:
-        """`url` is `sqlite:///FILE`."""
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        """`url` is `sqlite:///FILE`; `busy_seconds` is the patience with a file that another program has locked."""
         self.path = make_url(url).database or ""
-        self._engine = create_engine(f"sqlite:///{self.path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        # No pool: each thread keeps its own connection, and one that failed must not come back to another thread, a
+        # reader's `query_only` least of all to the writer.
+        self._engine = create_engine(
+            f"sqlite:///{self.path}", connect_args={"timeout": busy_seconds}, poolclass=NullPool
+        )
         self._lock: IO[str] | None = None
         self._writer: ConnectionThreads | None = None
         self._readers: ConnectionThreads | None = None
 
+    def claim(self) -> None:
+        """Lock the file for this process; raises AlreadyRunning. Once is enough: `open` does it if nobody did."""
+        self._lock = self._lock or _only_process(self.path)
+
     async def open(self) -> None:
         """Lock the file for this process, bring its tables up to date, open the connections."""
-        self._lock = _only_process(self.path)
+        self.claim()
         event.listen(self._engine, "connect", _prepare)
         self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
         self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
@@ -81,6 +90,7 @@ class Database:
         self._engine.dispose()
         if self._lock is not None:
             self._lock.close()
+            self._lock = None
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one write transaction, in order with all others; raises `Unavailable` with nothing done."""
@@ -119,29 +129,28 @@ def _prepare(dbapi_connection: object, record: object) -> None:
     dbapi_connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3.Connection, typed object by SQLAlchemy
 
 
-def _pragmas(connection: Connection, *pragmas: str) -> Connection:
-    for pragma in pragmas:
-        connection.exec_driver_sql(f"PRAGMA {pragma}")
-    connection.rollback()
-    return connection
+def _connect(engine: Engine, *pragmas: str) -> Connection:
+    with border():
+        connection = engine.connect()
+        for pragma in pragmas:
+            connection.exec_driver_sql(f"PRAGMA {pragma}")
+        connection.rollback()
+        return connection
 
 
 def _writer(engine: Engine) -> Connection:
-    return _pragmas(
-        engine.connect(),
+    return _connect(
+        engine,
         "journal_mode=WAL",
         "synchronous=FULL",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
         "foreign_keys=ON",
         "trusted_schema=OFF",
     )
 
 
 def _reader(engine: Engine) -> Connection:
-    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    return _pragmas(
-        connection,
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    return _connect(
+        engine.execution_options(isolation_level="AUTOCOMMIT"),
         "query_only=ON",
         "wal_autocheckpoint=0",
         "trusted_schema=OFF",

@@ -1,0 +1,153 @@
+"""A stop that tells everyone first, a freeze that nobody pays for, and a second process that is sent away."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.house import ask, instant
+from tests.running import PATIENCE, Client, Running, bearer, free_port, kill, now, running, spawn, variables_for
+from tests.storm import people_counted
+
+GRACE = 5.0
+STOPS_WITHIN = 8.0
+PEOPLE = [f"s-{number}" for number in range(50)]
+BACK = PEOPLE[:30]
+
+
+async def join_all(stack: AsyncExitStack, hub: Running, session: int, people: list[str]) -> dict[str, Client]:
+    """A joined socket for each of them."""
+
+    async def join(person: str) -> Client:
+        client = await stack.enter_async_context(Client.with_headers(hub, bearer(person)))
+        answer = await client.ask(type="join", session=session)
+        assert answer["type"] == "ok", answer
+        return client
+
+    async with asyncio.timeout(2 * PATIENCE):
+        return {person: await join(person) for person in people}
+
+
+async def stop(hub: Running, sockets: dict[str, Client]) -> None:
+    """SIGTERM; every socket is told when to come back, and closed to come back, and the process ends in time."""
+    began = asyncio.get_running_loop().time()
+    ending = asyncio.create_task(kill(hub, signal.SIGTERM))
+    for client in sockets.values():
+        assert 0 <= (await client.expect("drain"))["reconnectIn"] <= GRACE / 2
+        async with asyncio.timeout(PATIENCE):
+            await client.socket.wait_closed()
+        assert client.socket.close_code == 1012
+    assert await ending in (0, -signal.SIGTERM)
+    assert asyncio.get_running_loop().time() - began < STOPS_WITHIN
+
+
+async def test_who_comes_back_after_a_restart_is_never_seen_leaving_and_who_does_not_left_at_the_stop(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    hub = await spawn(tmp_path, port, HUB_LEAVE_GRACE_SECONDS=str(GRACE))
+    try:
+        session = (await hub.create())["id"]
+        for person in PEOPLE:
+            await hub.book(session, person)
+        async with AsyncExitStack() as stack:
+            sockets = await join_all(stack, hub, session, PEOPLE)
+            before = now()
+            await stop(hub, sockets)
+            after = now()
+        assert ask(hub.path, "SELECT count(*) FROM session_participants WHERE left_at IS NULL") == [50]
+        hub = await spawn(tmp_path, port, HUB_LEAVE_GRACE_SECONDS=str(GRACE))
+        async with AsyncExitStack() as stack:
+            host = await stack.enter_async_context(Client.at(hub, "e-7", "expert"))
+            await host.ask(type="watch", sessions=[session])
+            assert (await host.expect("session"))["live"] == 50
+            assert len((await host.expect("roster"))["participants"]) == 50
+            await join_all(stack, hub, session, BACK)
+            gone: set[str] = set()
+            while len(gone) < len(PEOPLE) - len(BACK):
+                news = await host.expect("presence")
+                assert news["joined"] == []
+                gone |= {someone["id"] for someone in news["left"]}
+            assert gone == set(PEOPLE) - set(BACK)
+            assert people_counted(hub.path, session) == []
+            assert ask(hub.path, "SELECT live, peak_live FROM live_sessions") == [(30, 50)]
+    finally:
+        await kill(hub)
+    ended = ask(hub.path, "SELECT left_at, reason FROM session_participants WHERE left_at <= ?", f"{after}")
+    assert len(ended) == 50
+    assert {reason for _, reason in ended} == {"disconnected"}
+    assert all(before <= instant(left_at) <= after for left_at, _ in ended)
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(tmp_path: Path, command: str) -> None:
+    hub = await spawn(tmp_path, free_port())
+    try:
+        second = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hub",
+            command,
+            env=variables_for(hub.path, free_port()),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(PATIENCE):
+            said, _ = await second.communicate()
+        assert second.returncode == 2
+        assert said.decode().startswith("hub: Another hub process is using this SQLite file")
+        assert said.count(b"\n") == 1
+        await hub.create()
+    finally:
+        await kill(hub)
+
+
+async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_nobody_was_reaped(
+    tmp_path: Path,
+) -> None:
+    hub = await spawn(tmp_path, free_port(), HUB_LEASE_SECONDS="1", HUB_LEAVE_GRACE_SECONDS="0.5")
+    assert hub.process is not None
+    try:
+        session = (await hub.create())["id"]
+        await hub.book(session, "ann")
+        await hub.book(session, "ben")
+        async with Client.at(hub, "ann") as ann:
+            visit = (await ann.ask(type="join", session=session))["participant"]
+            leases = "SELECT id, state FROM nodes"
+            before = ask(hub.path, leases)
+            hub.process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(2.5)  # the fault itself: two leases and a half
+            hub.process.send_signal(signal.SIGCONT)
+            assert (await ann.ask(type="ping"))["type"] == "pong"
+            async with Client.at(hub, "ben") as ben:
+                assert (await ben.ask(type="join", session=session))["type"] == "ok"
+                await ann.expect("session", live=2)
+            await ann.expect("session", live=1)
+            assert ask(hub.path, leases) == before
+            assert ask(hub.path, "SELECT reason FROM session_participants WHERE id = ?", visit) == [None]
+    finally:
+        await kill(hub)
+
+
+async def test_who_joins_at_the_very_stop_is_held_for_the_grace_like_everyone(tmp_path: Path) -> None:
+    closed = threading.Event()
+    async with running(tmp_path) as hub, Client.at(hub, "ann") as ann:
+        assert hub.hub is not None
+        session = (await hub.create())["id"]
+        await hub.book(session, "ann")
+        await ann.ask(type="watch", sessions=[session])
+        holding = asyncio.create_task(hub.hub.database.transact(lambda connection: closed.wait(PATIENCE)))
+        await ann.send({"type": "join", "id": "late", "session": session})
+        assert (await ann.ask(type="ping"))["type"] == "pong"  # so the join waits for the writer now
+        hub.hub.failed()  # as a stop does
+        async with asyncio.timeout(PATIENCE):
+            await ann.socket.wait_closed()
+        closed.set()
+        assert await holding
+    assert ask(hub.path, "SELECT user_id, reason FROM session_participants") == [("ann", None)]
