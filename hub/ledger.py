@@ -98,7 +98,7 @@ class Ledger:
         """Store a new session and announce it; answers it with its id. `seal` as in `writes.create`."""
         create = partial(writes.create, session=session, owner=owner, seal=seal)
         created = await self._database.transact(create)
-        self._announce(born(created))
+        self._tell(born(created))
         return created
 
     async def run(self) -> None:
@@ -117,9 +117,16 @@ class Ledger:
             await self._not_committed(group, error)
             return
         for announcement in announcements:
-            self._announce(announcement)
+            self._tell(announcement)
         for call, outcome in zip(group, outcomes, strict=True):
             _answer(call, outcome)
+
+    def _tell(self, announcement: SessionChanged) -> None:
+        """What is committed is committed: a listener that breaks must not keep its answer from anyone."""
+        try:
+            self._announce(announcement)
+        except Exception:
+            log.exception("the announcement of session %s broke", announcement.state.session)
 
     async def _not_committed(self, group: list[Call[Any]], error: Exception) -> None:
         """Nothing of the group is stored. One broken rule must not fail the others: then each goes alone."""

@@ -12,8 +12,10 @@ from functools import partial
 import pytest
 
 from hub.domain import booking, sessions
+from hub.domain.events import SessionChanged
 from hub.domain.model import LiveSession
 from hub.errors import AlreadyBooked, HoldExpired, Internal, NotFound, SessionFull, Unavailable
+from hub.ledger import Ledger
 from tests.domain.factories import HOLD, OWNER, PRICE, a_session, a_student
 from tests.house import PATIENCE, House, tables
 
@@ -172,3 +174,24 @@ async def test_an_edit_moves_the_version_and_a_booking_does_not(house: House) ->
     assert house.session(session.id, "version, revision") == (version, revision + 1)
     await house.act(session.id, partial(sessions.edit, actor=OWNER, changes={"title": "Smarter Farming"}))
     assert house.session(session.id, "version, revision, title") == (version + 1, revision + 2, "Smarter Farming")
+
+
+async def test_a_listener_that_breaks_keeps_nobody_from_an_answer(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = await house.create()
+
+    def deaf(change: SessionChanged) -> None:
+        raise ZeroDivisionError("a listener with a bug")
+
+    ledger = Ledger(house.database, deaf, house.clock)
+    running = asyncio.create_task(ledger.run())
+    with caplog.at_level(logging.CRITICAL):
+        async with asyncio.timeout(PATIENCE):
+            booked = await ledger.act(session.id, house.booking("s-1"), about=["s-1"])
+            again = await asyncio.gather(
+                ledger.act(session.id, house.booking("s-1"), about=["s-1"]), return_exceptions=True
+            )
+    running.cancel()
+    assert booked.user_id == "s-1"
+    assert isinstance(again[0], AlreadyBooked)
