@@ -21,6 +21,8 @@ from hub.errors import Unavailable
 from hub.store import schema
 from hub.store.threads import ConnectionThreads
 
+__all__ = ["AlreadyRunning", "Connection", "Database", "border", "snapshot"]
+
 T = TypeVar("T")
 log = logging.getLogger("hub.store")
 

@@ -144,6 +144,11 @@ def _literally(words: str) -> str:
     return words
 
 
+def answers(connection: Connection) -> None:
+    """Ask next to nothing, to learn whether the database answers and has our tables."""
+    connection.exec_driver_sql("SELECT 1 FROM live_sessions LIMIT 1")
+
+
 def one_session(connection: Connection, session_id: int, now: datetime, viewer: str | None = None) -> Seen:
     """One session as `viewer` sees it; raises NotFound."""
     query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id == session_id)
