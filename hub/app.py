@@ -43,7 +43,7 @@ from hub.web.gate import TokenGate
 from hub.web.http import Endpoint
 from hub.web.payments import Payments
 from hub.web.rest import Rest
-from hub.web.routes import Services, operations
+from hub.web.routes import BASE, Services, operations
 from hub.web.sse import Events
 
 log = logging.getLogger("hub")
@@ -201,7 +201,10 @@ class _Later:
 def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Sequence[BaseRoute]) -> Starlette:
     table = operations(services)
     by_path = [list(group) for _, group in groupby(sorted(table, key=_specific), key=lambda entry: entry.path)]
-    rest = [Route(group[0].path, Endpoint(group, gate, hub.metrics.count_request)) for group in by_path]
+    endpoints = {group[0].path: Endpoint(group, gate, hub.metrics.count_request) for group in by_path}
+    rest = [Route(path, endpoint) for path, endpoint in endpoints.items()]
+    # The list's own path ends with a slash where it is written as base and `/`: served, since a redirect loses bodies.
+    rest.append(Route(f"{BASE}/", endpoints[BASE]))
     beside = pages.routes(
         pages.Health(hub.not_ready),
         hub.metrics.text,

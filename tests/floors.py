@@ -1,4 +1,4 @@
-"""The house's rules, checked on source text with nothing but `ast`: each function answers what is wrong, in sentences."""
+"""The house's rules, checked on source text with nothing but `ast`: each function answers what is wrong."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def wrong_imports(modules: Mapping[str, str]) -> list[str]:
                 wrong.append(f"{module}:{line} imports relatively")
             elif within(name, "hub"):
                 there = floor_of(name)
-                if there is None or there[1] not in ("hub", here[1]) and there[0] >= here[0]:
+                if there is None or (there[1] not in ("hub", here[1]) and there[0] >= here[0]):
                     wrong.append(f"{module}:{line} imports {name}, which does not stand below it")
             else:
                 library = name.partition(".")[0]
@@ -170,6 +170,7 @@ def _public(node: Documented, prefix: str = "") -> Iterator[tuple[str, Documente
     yield prefix, node
     if isinstance(node, ast.Module | ast.ClassDef):
         for inner in node.body:
-            named = isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            if named and not inner.name.startswith("_"):
+            if not isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if not inner.name.startswith("_"):
                 yield from _public(inner, f"{prefix}.{inner.name}".lstrip("."))
