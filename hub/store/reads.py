@@ -189,9 +189,9 @@ def _sessions(connection: Connection, ids: Collection[int], now: datetime, viewe
 
 
 def bookings_of_session(
-    connection: Connection, session_id: int, page: Page, statuses: Collection[BookingStatus]
+    connection: Connection, session_id: int, page: Page, statuses: Collection[BookingStatus], now: datetime
 ) -> tuple[list[tuple[Booking, Person]], int]:
-    """One page of a session's bookings, oldest first, each with its student."""
+    """One page of a session's bookings, oldest first, each with its student; statuses are those the clock has."""
     table = session_bookings
     query = (
         select(table, users.c.name, users.c.role)
@@ -199,10 +199,21 @@ def bookings_of_session(
         .where(table.c.session_id == session_id)
     )
     if statuses:
-        query = query.where(table.c.status.in_([status.value for status in statuses]))
+        query = query.where(or_(*(_is_now(status, now) for status in set(statuses))))
     oldest = query.order_by(table.c.created_at, table.c.id)
     rows = connection.execute(oldest.limit(page.limit).offset(page.offset)).all()
     return [(booking_of(row), _person(row)) for row in rows], _count(connection, query)
+
+
+def _is_now(status: BookingStatus, now: datetime) -> ColumnElement[bool]:
+    """Whether a booking has this status at `now`, whether or not the sweep has written it down."""
+    table = session_bookings.c
+    match status:
+        case BookingStatus.PENDING:
+            return and_(PENDING_BOOKING, table.expires_at > now)
+        case BookingStatus.EXPIRED:
+            return or_(table.status == status.value, and_(PENDING_BOOKING, table.expires_at <= now))
+    return table.status == status.value
 
 
 def _person(row: Row[Any]) -> Person:
