@@ -17,7 +17,6 @@ from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from hub import metrics as figures
@@ -38,6 +37,7 @@ from hub.store import reads
 from hub.store.database import Database
 from hub.tokens import KeySet, SharedSecret, Tokens
 from hub.web import openapi, pages, problems
+from hub.web.cors import Cors
 from hub.web.exports import Exports
 from hub.web.gate import TokenGate
 from hub.web.http import Endpoint
@@ -214,7 +214,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
     )
     origins = sorted(hub.settings.allowed_origins)
     cors = Middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["authorization", "content-type", "if-match", "last-event-id"],

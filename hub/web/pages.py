@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from hub import views
-from hub.errors import HubError
+from hub.errors import HubError, Unavailable
+from hub.web.problems import problem
 
 READY_WITHIN_SECONDS = 2.0
 
@@ -33,6 +34,12 @@ STATIC = next(
 """Beside this file when installed, at the top of the source tree otherwise."""
 
 
+class StatusView(views.View):
+    """How the process is."""
+
+    status: str
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """What `/readyz` answers from: `check` raises what is wrong, or answers why this process wants no more work."""
@@ -41,7 +48,7 @@ class Health:
 
     async def alive(self, request: Request) -> Response:
         """The process lives."""
-        return _json({"status": "ok"}, 200)
+        return _told(StatusView(status="ok"))
 
     async def ready(self, request: Request) -> Response:
         """Database and bus answer, background tasks run, and the process is not draining."""
@@ -53,13 +60,12 @@ class Health:
         except TimeoutError:
             reason = "the database does not answer"
         if reason is None:
-            return _json({"status": "ready"}, 200)
-        return _json({"status": "not ready", "reason": reason}, 503)
+            return _told(StatusView(status="ready"))
+        return problem(Unavailable(f"Not ready: {reason.rstrip('.')}."), request.url.path)
 
 
-def _json(body: object, status: int) -> Response:
-    headers = {"cache-control": "no-store"} | ({"retry-after": "2"} if status == 503 else {})
-    return Response(views.encode(body), status, headers, media_type="application/json")
+def _told(view: views.View) -> Response:
+    return Response(views.encode(view), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
 def routes(
