@@ -101,8 +101,11 @@ def token(sub: str, role: str, name: str, ttl: str) -> None:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     if not ttl[:-1].isdecimal() or ttl[-1:] not in units or len(ttl) > 8:
         _fail(f"--ttl takes a number and s, m, h or d, like 90s or 2h, not {ttl!r}")
-    lasts = timedelta(seconds=int(ttl[:-1]) * units[ttl[-1]])
-    click.echo(sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now()))
+    try:
+        lasts = timedelta(seconds=int(ttl[:-1]) * units[ttl[-1]])
+        click.echo(sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now()))
+    except OverflowError:
+        _fail(f"--ttl {ttl} ends later than any calendar does")
 
 
 @main.command()
