@@ -16,7 +16,7 @@ from hub.app import build, utc_now
 from hub.domain.people import Role
 from hub.server import serve as listen
 from hub.settings import Settings, WrongSetting, from_environment, must_serve
-from hub.store.database import AlreadyRunning, Database
+from hub.store.database import Database, Unusable
 from hub.tokens import sign
 
 
@@ -35,6 +35,20 @@ def _settings(host: str | None = None, port: int | None = None) -> Settings:
     if port is not None:
         settings = dataclasses.replace(settings, port=port)
     return settings
+
+
+def _migrate(settings: Settings) -> None:
+    """Open the database once and close it, so that what is wrong with it is told in a sentence."""
+
+    async def work() -> None:
+        database = Database(settings.database_url)
+        await database.open()
+        await database.close()
+
+    try:
+        asyncio.run(work())
+    except Unusable as reason:
+        _fail(str(reason))
 
 
 host_option = click.option("--host", help="Address to listen on (HUB_HOST, 127.0.0.1).")
@@ -57,6 +71,7 @@ def serve(host: str | None, port: int | None) -> None:
         must_serve(settings)
     except WrongSetting as wrong:
         _fail(str(wrong))
+    _migrate(settings)
     logs.set_up(settings.log_format)
     click.echo(f"hub: listening on http://{settings.host}:{settings.port}, database {settings.database_url}", err=True)
     listen(build(settings))
@@ -75,16 +90,7 @@ def run_demo(host: str | None, port: int | None, crowd: int) -> None:
 def migrate() -> None:
     """Bring the database's tables up to date."""
     settings = _settings()
-
-    async def work() -> None:
-        database = Database(settings.database_url)
-        await database.open()
-        await database.close()
-
-    try:
-        asyncio.run(work())
-    except AlreadyRunning as running:
-        _fail(str(running))
+    _migrate(settings)
     click.echo(f"hub: {settings.database_url} is up to date")
 
 

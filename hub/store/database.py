@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TypeVar
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from hub.errors import Unavailable
 from hub.store import schema
 from hub.store.threads import ConnectionThreads
 
-__all__ = ["AlreadyRunning", "Connection", "Database", "border", "snapshot"]
+__all__ = ["AlreadyRunning", "Connection", "Database", "Unusable", "border", "snapshot"]
 
 T = TypeVar("T")
 log = logging.getLogger("hub.store")
@@ -30,7 +31,11 @@ READERS = 2
 BUSY_TIMEOUT_MS = 5000
 
 
-class AlreadyRunning(Exception):
+class Unusable(Exception):
+    """There is no working with this database; the message says why."""
+
+
+class AlreadyRunning(Unusable):
     """Another hub process is using this SQLite file; one machine is one process, many need PostgreSQL and Redis."""
 
 
@@ -68,12 +73,17 @@ class Database:
         self._readers: ConnectionThreads | None = None
 
     async def open(self) -> None:
-        """Lock the file for this process, bring its tables up to date, open the connections."""
-        self._lock = _only_process(self.path)
-        event.listen(self._engine, "connect", _prepare)
-        self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
-        self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
-        await self._writer.run(schema.upgrade)
+        """Lock the file for this process, bring its tables up to date, open the connections; raises Unusable."""
+        try:
+            self._lock = _only_process(self.path)
+            event.listen(self._engine, "connect", _prepare)
+            self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
+            self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
+            await self._writer.run(schema.upgrade)
+        except (OSError, SQLAlchemyError, CommandError) as error:
+            await self.close()
+            why = error.orig if isinstance(error, DBAPIError) else error
+            raise Unusable(f"the database {self.path} can't be used: {why}") from error
 
     async def close(self) -> None:
         """Finish what is under way and let go of the file."""
