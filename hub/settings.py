@@ -238,7 +238,7 @@ def _origins(text: str) -> frozenset[str]:
     origins = [origin.strip() for origin in text.split(",") if origin.strip()]
     for origin in origins:
         # Browsers send the host in lower case, and no path; anything else would never be met.
-        if not _is_web(origin) or origin != "{0.scheme}://{0.netloc}".format(urlsplit(origin)) or origin.lower() != origin:
+        if not _is_web(origin) or origin != urlsplit(origin.lower())._replace(path="", query="", fragment="").geturl():
             raise ValueError(f"takes origins like `https://learn.example`, by commas; {origin!r} is none")
     return frozenset(origins)
 

@@ -68,6 +68,33 @@ def _told(view: views.View) -> Response:
     return Response(views.encode(view), headers={"cache-control": "no-store"}, media_type="application/json")
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something to read beside REST: its path, what is there, and its media type; JSON has a view, or is free."""
+
+    path: str
+    summary: str
+    media_type: str
+    shows: type[views.View] | None = None
+    may_refuse: bool = False
+
+
+HTML = "text/html"
+JSON = "application/json"
+
+PLACES = (
+    Place("/healthz", "The process lives", JSON, StatusView),
+    Place("/readyz", "Database and bus answer, and the process is not draining", JSON, StatusView, may_refuse=True),
+    Place("/metrics", "This process's figures, for Prometheus", "text/plain"),
+    Place("/openapi.json", "This reference", JSON),
+    Place("/asyncapi.json", "The reference of the WebSocket", JSON),
+    Place("/", "The page: sessions, seen live", HTML),
+    Place("/docs", "Both references, to read", HTML),
+    Place("/favicon.ico", "The page's icon", "image/svg+xml"),
+)
+"""Every route beside REST but for the page's own files, once: routing and the reference are made from this table."""
+
+
 def routes(
     health: Health, metrics: Callable[[], bytes], metrics_type: str, openapi: bytes, asyncapi: bytes
 ) -> list[BaseRoute]:
@@ -79,15 +106,18 @@ def routes(
 
         return answer
 
+    answers = {
+        "/healthz": health.alive,
+        "/readyz": health.ready,
+        "/metrics": fixed(metrics, metrics_type),
+        "/openapi.json": fixed(lambda: openapi, JSON),
+        "/asyncapi.json": fixed(lambda: asyncapi, JSON),
+        "/": _page("index.html"),
+        "/docs": _page("docs.html"),
+        "/favicon.ico": _page("favicon.svg"),
+    }
     return [
-        Route("/healthz", health.alive),
-        Route("/readyz", health.ready),
-        Route("/metrics", fixed(metrics, metrics_type)),
-        Route("/openapi.json", fixed(lambda: openapi, "application/json")),
-        Route("/asyncapi.json", fixed(lambda: asyncapi, "application/json")),
-        Route("/", _page("index.html")),
-        Route("/docs", _page("docs.html")),
-        Route("/favicon.ico", _page("favicon.svg")),
+        *(Route(place.path, answers[place.path]) for place in PLACES),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 
