@@ -41,7 +41,7 @@ class Reference:
         """Fails when the answer is not among those that are described for its request."""
         request = response.request
         described = self.operation(request.method, request.url.path)
-        if described is None:
+        if described is None or response.status_code == 405:
             assert response.status_code in (404, 405), f"{request.method} {request.url.path} is not described"
             self.check_problem(response)
             return
