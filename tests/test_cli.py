@@ -8,11 +8,15 @@ import os
 import signal
 import sqlite3
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from hub.cli import main
 from tests.running import API, EXPERT, PATIENCE, SECRET, SECRET_KEY, Running, free_port, kill, running, spawn
 
 SECRETS = {"HUB_JWT_SECRET": SECRET, "HUB_SECRET_KEY": base64.b64encode(SECRET_KEY).decode()}
@@ -27,15 +31,31 @@ class Ended:
     err: str
 
 
+def clean(environment: Mapping[str, str], folder: Path) -> dict[str, str | None]:
+    """An environment where no HUB_ variable but those given is set."""
+    known = (name for name in os.environ if name.startswith("HUB_") or name == "PORT")
+    return dict.fromkeys(known) | {"HUB_DATABASE_URL": f"sqlite:///{folder / 'cli.db'}"} | dict(environment)
+
+
 async def hub_command(folder: Path, *arguments: str, **environment: str) -> Ended:
-    """Run `hub` with these arguments to its end; no HUB_ variable but those given is set."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("HUB_") and name != "PORT"}
+    """Run `hub` with these arguments to its end, beside the loop of the test."""
+    invoke = partial(CliRunner().invoke, main, arguments, env=clean(environment, folder))
+    async with asyncio.timeout(PATIENCE * 2):
+        result = await asyncio.to_thread(invoke)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Ended(result.exit_code, result.stdout, result.stderr)
+
+
+async def hub_process(folder: Path, *arguments: str, **environment: str) -> Ended:
+    """The same as a process of its own, as people run it."""
+    variables = {**os.environ, **clean(environment, folder)}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "hub",
         *arguments,
-        env=clean | {"HUB_DATABASE_URL": f"sqlite:///{folder / 'cli.db'}"} | environment,
+        env={name: value for name, value in variables.items() if value is not None},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -158,7 +178,7 @@ async def test_check_is_red_and_says_how_to_mend_it(tmp_path: Path) -> None:
 
 async def test_watch_shows_a_session_s_states_and_stops(tmp_path: Path, hub: Running) -> None:
     session_id = (await hub.create(maxParticipants=5))["id"]
-    first = await hub_command(tmp_path, "watch", str(session_id), "--url", hub.ws, "--count", "1")
+    first = await hub_process(tmp_path, "watch", str(session_id), "--url", hub.ws, "--count", "1")
     assert first.code == 0
     assert first.out == f"session {session_id}  scheduled  live 0 (peak 0)  seats 0 of 5  revision 1\n"
     async with hub.http() as http:

@@ -166,7 +166,7 @@ def test_port_counts_where_hub_port_is_not_set_and_is_named_when_it_is_wrong() -
     assert from_environment({"PORT": "9000"}).port == 9000
     assert from_environment({"PORT": "9000", "HUB_PORT": "9001"}).port == 9001
     assert from_environment({"PORT": "nonsense", "HUB_PORT": "9001"}).port == 9001
-    with pytest.raises(WrongSetting, match="^PORT: takes a whole number"):
+    with pytest.raises(WrongSetting, match=r"^PORT: takes a whole number"):
         from_environment({"PORT": "nonsense"})
 
 
