@@ -50,6 +50,9 @@ def _database(settings: Settings) -> Finding:
     if found.fault is not None:
         return Finding("red", "database", f"{path} is of no use ({found.fault}): restore it from a backup")
     if not found.up_to_date:
+        if not found.known:
+            said = f"{path} is at {found.revision}, which only a newer hub knows: run that, or restore a backup"
+            return Finding("red", "database", said)
         at = found.revision or "no tables yet"
         return Finding("yellow", "database", f"{path} is at {at}, not {schema.head()}: `hub migrate` mends it")
     return Finding("green", "database", f"{path} is intact and up to date")

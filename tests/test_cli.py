@@ -176,6 +176,18 @@ async def test_check_is_red_and_says_how_to_mend_it(tmp_path: Path) -> None:
         assert said in ended.out
 
 
+async def test_tables_of_a_newer_hub_are_left_alone(tmp_path: Path) -> None:
+    await hub_command(tmp_path, "migrate")
+    with sqlite3.connect(tmp_path / "cli.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    checked = await hub_command(tmp_path, "check", **SECRETS)
+    assert checked.code == 1
+    assert "only a newer hub knows" in checked.out
+    migrated = await hub_command(tmp_path, "migrate")
+    assert (migrated.code, len(migrated.err.splitlines())) == (2, 1)
+
+
 async def test_watch_shows_a_session_s_states_and_stops(tmp_path: Path, hub: Running) -> None:
     session_id = (await hub.create(maxParticipants=5))["id"]
     first = await hub_process(tmp_path, "watch", str(session_id), "--url", hub.ws, "--count", "1")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
+import pytest_asyncio
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Mount, Route
@@ -33,7 +34,7 @@ SHOWN_BY_SOCKETS = {views.SessionMessage, views.RosterMessage, views.PresenceMes
 PARTS_OF_THESE = {views.View, views.GoneView, views.SessionListing}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def document(hub: Running) -> dict[str, Any]:
     """The reference as it is served."""
     return (await reference(hub)).document

@@ -26,6 +26,11 @@ class Condition:
         """Whether the tables are those that this version of the hub knows."""
         return self.revision == schema.head()
 
+    @property
+    def known(self) -> bool:
+        """Whether this version of the hub can bring the tables up to date."""
+        return self.revision is None or schema.knows(self.revision)
+
 
 def condition(url: str) -> Condition:
     """The condition of the file behind `sqlite:///FILE`."""
