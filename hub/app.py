@@ -92,6 +92,7 @@ class Hub:
     app: Starlette = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     failed: Callable[[], None] = lambda: None
+    end_streams: Callable[[], None] = lambda: None
     companions: list[Callable[[], AbstractAsyncContextManager[object]]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -183,7 +184,9 @@ def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_r
     )
     secret = settings.payment_webhook_secret
     payments = Payments(database=database, ledger=ledger, webhook=Webhook(secret) if secret else None, clock=clock)
-    services = Services(rest, Exports(rest), Events(rooms), payments)
+    streams = Events(rooms)
+    hub.end_streams = streams.end
+    services = Services(rest, Exports(rest), streams, payments)
     hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
     return hub
 

@@ -32,6 +32,7 @@ class HubServer(uvicorn.Server):
         """Send everyone home, then stop as uvicorn does."""
         self._hub.lobby.draining = True
         self._hub.lobby.send_home(self._hub.settings.leave_grace_seconds / 2)
+        self._hub.end_streams()
         if self._hub.lobby.connections:
             await asyncio.sleep(FLUSH_SECONDS)
         await super().shutdown(sockets)

@@ -78,6 +78,17 @@ async def test_a_follower_who_has_the_newest_state_gets_only_the_next(hub: Runni
             assert [await anext(lines) for _ in range(3)][1:] == ["event: session", "id: 2"]
 
 
+async def test_a_stream_ends_in_order_when_the_hub_stops(tmp_path: Path) -> None:
+    async with timed(tmp_path) as (hub, _), hub.http() as http:
+        session_id = (await hub.create())["id"]
+        async with http.stream("GET", f"{API}/{session_id}/events") as response, asyncio.timeout(3):
+            stream = states(response)
+            await anext(stream)
+            assert hub.hub is not None
+            hub.hub.failed()
+            assert [state async for state in stream] == []
+
+
 @pytest.mark.parametrize("timezone", ["UTC", "Africa/Nairobi", "Europe/Rome", "America/New_York"])
 async def test_the_calendar_entry_is_one_event_at_the_session_s_time(hub: Running, timezone: str) -> None:
     starts = datetime(now().year + 1, 7, 1, 12, 14, tzinfo=UTC)
