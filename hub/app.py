@@ -13,12 +13,10 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection
 from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from hub import metrics as figures
@@ -39,12 +37,13 @@ from hub.store import reads
 from hub.store.database import Database
 from hub.tokens import KeySet, SharedSecret, Tokens
 from hub.web import openapi, pages, problems
+from hub.web.cors import Cors
 from hub.web.exports import Exports
 from hub.web.gate import TokenGate
 from hub.web.http import Endpoint
 from hub.web.payments import Payments
 from hub.web.rest import Rest
-from hub.web.routes import Services, operations
+from hub.web.routes import BASE, Services, operations
 from hub.web.sse import Events
 
 log = logging.getLogger("hub")
@@ -93,6 +92,7 @@ class Hub:
     app: Starlette = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     failed: Callable[[], None] = lambda: None
+    end_streams: Callable[[], None] = lambda: None
     companions: list[Callable[[], AbstractAsyncContextManager[object]]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -133,12 +133,8 @@ class Hub:
         for name, task in self.tasks.items():
             if task.done():
                 return f"the background task {name!r} died"
-        await self.database.read(_select_one)
+        await self.database.read(reads.answers)
         return None
-
-
-def _select_one(connection: Connection) -> None:
-    connection.exec_driver_sql("SELECT 1 FROM live_sessions LIMIT 1")
 
 
 def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_routes: Sequence[BaseRoute] = ()) -> Hub:
@@ -188,7 +184,9 @@ def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_r
     )
     secret = settings.payment_webhook_secret
     payments = Payments(database=database, ledger=ledger, webhook=Webhook(secret) if secret else None, clock=clock)
-    services = Services(rest, Exports(rest), Events(rooms), payments)
+    streams = Events(rooms)
+    hub.end_streams = streams.end
+    services = Services(rest, Exports(rest), streams, payments)
     hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
     return hub
 
@@ -206,7 +204,10 @@ class _Later:
 def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Sequence[BaseRoute]) -> Starlette:
     table = operations(services)
     by_path = [list(group) for _, group in groupby(sorted(table, key=_specific), key=lambda entry: entry.path)]
-    rest = [Route(group[0].path, Endpoint(group, gate, hub.metrics.count_request)) for group in by_path]
+    endpoints = {group[0].path: Endpoint(group, gate, hub.metrics.count_request) for group in by_path}
+    rest = [Route(path, endpoint) for path, endpoint in endpoints.items()]
+    # The list's own path ends with a slash where it is written as base and `/`: served, since a redirect loses bodies.
+    rest.append(Route(f"{BASE}/", endpoints[BASE]))
     beside = pages.routes(
         pages.Health(hub.not_ready),
         hub.metrics.text,
@@ -216,7 +217,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
     )
     origins = sorted(hub.settings.allowed_origins)
     cors = Middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["authorization", "content-type", "if-match", "last-event-id"],

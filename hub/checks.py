@@ -7,14 +7,10 @@ import resource
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from hub.settings import Settings, WrongSetting, from_environment, must_serve
 from hub.store import schema
+from hub.store.condition import condition
 
 FIXED_SQLITE = (3, 51, 3)
 FEW_DESCRIPTORS = 1024
@@ -45,24 +41,20 @@ async def run(environment: Mapping[str, str]) -> list[Finding]:
 
 
 def _database(settings: Settings) -> Finding:
-    path = Path(make_url(settings.database_url).database or "")
-    if not path.exists():
+    found = condition(settings.database_url)
+    path = found.path
+    if not found.exists:
         if path.absolute().parent.is_dir():
             return Finding("green", "database", f"{path} does not exist yet: it is made at start")
         return Finding("red", "database", f"the folder of {path} does not exist: make it, or set HUB_DATABASE_URL")
-    engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
-    try:
-        with engine.connect() as connection:
-            intact = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-            revision = schema.current(connection)
-    except SQLAlchemyError as error:
-        return Finding("red", "database", f"{path} can't be read ({error.__cause__}): restore it from a backup")
-    finally:
-        engine.dispose()
-    if intact != "ok":
-        return Finding("red", "database", f"{path} is damaged ({intact}): restore it from a backup")
-    if revision != schema.head():
-        return Finding("yellow", "database", f"{path} is at {revision}, not {schema.head()}: `hub migrate` mends it")
+    if found.fault is not None:
+        return Finding("red", "database", f"{path} is of no use ({found.fault}): restore it from a backup")
+    if not found.up_to_date:
+        if not found.known:
+            said = f"{path} is at {found.revision}, which only a newer hub knows: run that, or restore a backup"
+            return Finding("red", "database", said)
+        at = found.revision or "no tables yet"
+        return Finding("yellow", "database", f"{path} is at {at}, not {schema.head()}: `hub migrate` mends it")
     return Finding("green", "database", f"{path} is intact and up to date")
 
 

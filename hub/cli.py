@@ -16,7 +16,7 @@ from hub.app import build, utc_now
 from hub.domain.people import Role
 from hub.server import serve as listen
 from hub.settings import Settings, WrongSetting, from_environment, must_serve
-from hub.store.database import AlreadyRunning, Database
+from hub.store.database import Database, Unusable
 from hub.tokens import sign
 
 
@@ -35,6 +35,20 @@ def _settings(host: str | None = None, port: int | None = None) -> Settings:
     if port is not None:
         settings = dataclasses.replace(settings, port=port)
     return settings
+
+
+def _migrate(settings: Settings) -> None:
+    """Open the database once and close it, so that what is wrong with it is told in a sentence."""
+
+    async def work() -> None:
+        database = Database(settings.database_url)
+        await database.open()
+        await database.close()
+
+    try:
+        asyncio.run(work())
+    except Unusable as reason:
+        _fail(str(reason))
 
 
 host_option = click.option("--host", help="Address to listen on (HUB_HOST, 127.0.0.1).")
@@ -57,12 +71,13 @@ def serve(host: str | None, port: int | None) -> None:
         must_serve(settings)
     except WrongSetting as wrong:
         _fail(str(wrong))
+    _migrate(settings)
     logs.set_up(settings.log_format)
     hub = build(settings)
     try:
         hub.database.claim()
-    except AlreadyRunning as running:
-        _fail(str(running))
+    except Unusable as reason:
+        _fail(str(reason))
     click.echo(f"hub: listening on http://{settings.host}:{settings.port}, database {settings.database_url}", err=True)
     listen(hub)
 
@@ -74,25 +89,16 @@ def serve(host: str | None, port: int | None) -> None:
 def run_demo(host: str | None, port: int | None, crowd: int) -> None:
     """Everything on one machine, with sample sessions and a page to click."""
     try:
-        demo.run(_settings(host, port), crowd, set("HUB_DATABASE_URL".split()) & set(os.environ) != set())
-    except AlreadyRunning as running:
-        _fail(str(running))
+        demo.run(_settings(host, port), crowd, keep="HUB_DATABASE_URL" in os.environ)
+    except Unusable as reason:
+        _fail(str(reason))
 
 
 @main.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
     settings = _settings()
-
-    async def work() -> None:
-        database = Database(settings.database_url)
-        await database.open()
-        await database.close()
-
-    try:
-        asyncio.run(work())
-    except AlreadyRunning as running:
-        _fail(str(running))
+    _migrate(settings)
     click.echo(f"hub: {settings.database_url} is up to date")
 
 
@@ -109,8 +115,11 @@ def token(sub: str, role: str, name: str, ttl: str) -> None:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     if not ttl[:-1].isdecimal() or ttl[-1:] not in units or len(ttl) > 8:
         _fail(f"--ttl takes a number and s, m, h or d, like 90s or 2h, not {ttl!r}")
-    lasts = timedelta(seconds=int(ttl[:-1]) * units[ttl[-1]])
-    click.echo(sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now()))
+    try:
+        lasts = timedelta(seconds=int(ttl[:-1]) * units[ttl[-1]])
+        click.echo(sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now()))
+    except OverflowError:
+        _fail(f"--ttl {ttl} ends later than any calendar does")
 
 
 @main.command()

@@ -15,14 +15,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection
-
 from hub.domain.events import SessionChanged, born, changed
 from hub.domain.model import LiveSession, Session
 from hub.domain.people import Person
 from hub.errors import HubError, Internal, NotFound, Unavailable
 from hub.store import writes
-from hub.store.database import Database
+from hub.store.database import Connection, Database
 from hub.store.writes import Wanted
 
 T = TypeVar("T")

@@ -32,7 +32,9 @@ class HubServer(uvicorn.Server):
         """Send everyone home, then stop as uvicorn does."""
         self._hub.lobby.draining = True
         self._hub.lobby.send_home(self._hub.settings.leave_grace_seconds / 2)
-        await asyncio.sleep(FLUSH_SECONDS)
+        self._hub.end_streams()
+        if self._hub.lobby.connections:
+            await asyncio.sleep(FLUSH_SECONDS)
         await super().shutdown(sockets)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -120,11 +119,11 @@ class Settings:
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings that `environment` asks for; empty variables count as not set. Raises WrongSetting."""
     given = {name: value for name, value in environment.items() if value.strip()}
-    if "HUB_PORT" not in given and "PORT" in given:
-        given["HUB_PORT"] = given["PORT"]
     values: dict[str, Any] = {}
     for setting in fields(Settings):
         variable = f"HUB_{setting.name.upper()}"
+        if variable == "HUB_PORT" and variable not in given:
+            variable = "PORT"
         if variable in given:
             try:
                 values[setting.name] = READERS[setting.name](given[variable].strip())
@@ -157,7 +156,7 @@ def must_serve(settings: Settings) -> None:
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
+        if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
             raise ValueError(f"takes a whole number from {least} to {most}, not {text!r}")
         return int(text)
 
@@ -204,7 +203,7 @@ def _secret(text: str) -> str:
 def _key(text: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if len(key) != MIN_SECRET_BYTES:
         raise ValueError(f"takes {MIN_SECRET_BYTES} random bytes in base64")
@@ -214,7 +213,7 @@ def _key(text: str) -> bytes:
 def _webhook_secret(text: str) -> str:
     try:
         key = base64.b64decode(text.removeprefix("whsec_") + "==", validate=False)
-    except binascii.Error:
+    except ValueError:
         key = b""
     if len(key) < 16:
         raise ValueError("takes `whsec_` and 16 bytes or more in base64")
@@ -222,17 +221,24 @@ def _webhook_secret(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("takes an https:// address")
+    if not _is_web(text):
+        raise ValueError(f"takes an https:// address (http:// inside one machine), not {text!r}")
     return text
+
+
+def _is_web(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _origins(text: str) -> frozenset[str]:
     origins = [origin.strip() for origin in text.split(",") if origin.strip()]
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.hostname or f"{parts.scheme}://{parts.netloc}" != origin:
+        # Browsers send the host in lower case, and no path; anything else would never be met.
+        if not _is_web(origin) or origin != urlsplit(origin.lower())._replace(path="", query="", fragment="").geturl():
             raise ValueError(f"takes origins like `https://learn.example`, by commas; {origin!r} is none")
     return frozenset(origins)
 

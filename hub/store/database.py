@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TypeVar
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from hub.errors import Unavailable
 from hub.store import schema
 from hub.store.threads import ConnectionThreads
+
+__all__ = ["AlreadyRunning", "Connection", "Database", "Unusable", "border", "snapshot"]
 
 T = TypeVar("T")
 log = logging.getLogger("hub.store")
@@ -29,7 +32,11 @@ BUSY_SECONDS = 5.0
 """How long a statement waits for a lock that another program holds on the file."""
 
 
-class AlreadyRunning(Exception):
+class Unusable(Exception):
+    """There is no working with this database; the message says why."""
+
+
+class AlreadyRunning(Unusable):
     """Another hub process is using this SQLite file; one machine is one process, many need PostgreSQL and Redis."""
 
 
@@ -75,12 +82,18 @@ class Database:
         self._lock = self._lock or _only_process(self.path)
 
     async def open(self) -> None:
-        """Lock the file for this process, bring its tables up to date, open the connections."""
-        self.claim()
-        event.listen(self._engine, "connect", _prepare)
-        self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
-        self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
-        await self._writer.run(schema.upgrade)
+        """Lock the file for this process, bring its tables up to date, open the connections; raises Unusable."""
+        try:
+            self.claim()
+            event.listen(self._engine, "connect", _prepare)
+            self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
+            self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
+            await self._writer.run(schema.upgrade)
+        except (OSError, SQLAlchemyError, CommandError, Unavailable) as error:
+            await self.close()
+            cause = error.__cause__ if isinstance(error, Unavailable) else error
+            why = cause.orig if isinstance(cause, DBAPIError) else cause
+            raise Unusable(f"the database {self.path} can't be used: {why}") from error
 
     async def close(self) -> None:
         """Finish what is under way and let go of the file."""

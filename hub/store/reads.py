@@ -157,6 +157,11 @@ def _literally(words: str) -> str:
     return words
 
 
+def answers(connection: Connection) -> None:
+    """Ask next to nothing, to learn whether the database answers and has our tables."""
+    connection.exec_driver_sql("SELECT 1 FROM live_sessions LIMIT 1")
+
+
 def one_session(connection: Connection, session_id: int, now: datetime, viewer: str | None = None) -> Seen:
     """One session as `viewer` sees it; raises NotFound."""
     query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id == session_id)
@@ -203,9 +208,9 @@ def _sessions_with_seats(connection: Connection, now: datetime, ids: Collection[
 
 
 def bookings_of_session(
-    connection: Connection, session_id: int, page: Page, statuses: Collection[BookingStatus]
+    connection: Connection, session_id: int, page: Page, statuses: Collection[BookingStatus], now: datetime
 ) -> tuple[list[tuple[Booking, Person]], int]:
-    """One page of a session's bookings, oldest first, each with its student."""
+    """One page of a session's bookings, oldest first, each with its student; statuses are those the clock has."""
     table = session_bookings
     query = (
         select(table, users.c.name, users.c.role)
@@ -213,10 +218,21 @@ def bookings_of_session(
         .where(table.c.session_id == session_id)
     )
     if statuses:
-        query = query.where(table.c.status.in_([status.value for status in statuses]))
+        query = query.where(or_(*(_is_now(status, now) for status in set(statuses))))
     oldest = query.order_by(table.c.created_at, table.c.id)
     rows = connection.execute(oldest.limit(page.limit).offset(page.offset)).all()
     return [(booking_of(row), _person(row)) for row in rows], _count(connection, query)
+
+
+def _is_now(status: BookingStatus, now: datetime) -> ColumnElement[bool]:
+    """Whether a booking has this status at `now`, whether or not the sweep has written it down."""
+    table = session_bookings.c
+    match status:
+        case BookingStatus.PENDING:
+            return and_(PENDING_BOOKING, table.expires_at > now)
+        case BookingStatus.EXPIRED:
+            return or_(table.status == status.value, and_(PENDING_BOOKING, table.expires_at <= now))
+    return table.status == status.value
 
 
 def _person(row: Row[Any]) -> Person:

@@ -30,6 +30,11 @@ def head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
+def knows(revision: str) -> bool:
+    """Whether this version of the hub has that migration."""
+    return any(script.revision == revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
 def current(connection: Connection) -> str | None:
     """The revision the database is at; None where there are no tables yet."""
     return MigrationContext.configure(connection).get_current_revision()

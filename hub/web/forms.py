@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
+from unicodedata import category
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +20,12 @@ F = TypeVar("F", bound="Form")
 
 LAST_YEAR = 9000
 LARGEST = 2**31 - 1
+
+UNFIT = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode categories of letters that no line of text holds: controls and separators of lines."""
+
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Letters that turn what follows around (UTR 36 §2.1.1): a title with one rewrites the page it is shown on."""
 
 Text = Annotated[str, Meta(max_length=10_000)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -235,7 +242,7 @@ def _check(name: str, value: Any) -> Any:
 
 def _check_text(name: str, text: str) -> None:
     allowed = "\n\r\t" if name == "description" else ""
-    if any(not letter.isprintable() and letter not in allowed for letter in text):
+    if any((category(letter) in UNFIT and letter not in allowed) or letter in TURNING for letter in text):
         raise _Wrong("must hold no control characters")
     if name != "description" and not text.strip():
         raise _Wrong("must not be blank")

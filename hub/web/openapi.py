@@ -11,6 +11,7 @@ import msgspec
 from hub import errors, views
 from hub.web import forms
 from hub.web.http import EVENT_STREAM, JSON, Operation
+from hub.web.pages import PLACES, Place
 from hub.web.problems import MEDIA_TYPE, STATUSES, Problem
 
 REF = "#/components/schemas/{name}"
@@ -33,6 +34,9 @@ def document(operations: Sequence[Operation]) -> bytes:
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, by_kind)
+    for place in PLACES:
+        paths[place.path] = {"get": _place(place, by_kind)}
+    components["Problem"]["properties"]["code"]["enum"] = sorted(kind.code for kind in STATUSES)
     return views.encode(
         {
             "openapi": "3.1.0",
@@ -53,7 +57,7 @@ def document(operations: Sequence[Operation]) -> bytes:
 
 
 def _kinds(operations: Sequence[Operation]) -> list[Any]:
-    named: list[Any] = [Problem, Pagination]
+    named: list[Any] = [Problem, Pagination, *(place.shows for place in PLACES if place.shows is not None)]
     for operation in operations:
         named += [kind for kind in (operation.body, operation.raw_body, operation.answers) if kind is not None]
     return list(dict.fromkeys(named))
@@ -74,6 +78,22 @@ def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if body is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[body]}}}
     return described
+
+
+def _place(place: Place, schemas: dict[Any, Any]) -> dict[str, Any]:
+    schema = (
+        {"type": "object" if place.media_type == JSON else "string"} if place.shows is None else schemas[place.shows]
+    )
+    responses = {"200": {"description": place.summary, "content": {place.media_type: {"schema": schema}}}}
+    if place.may_refuse:
+        responses["503"] = _refusal([errors.Unavailable], schemas)
+    return {
+        "operationId": "get_" + (re.sub(r"[^a-z]+", "_", place.path.strip("/")) or "page"),
+        "summary": place.summary,
+        "tags": ["beside"],
+        "responses": responses,
+        "security": [{}],
+    }
 
 
 def _operation_id(operation: Operation) -> str:
@@ -128,8 +148,13 @@ def _success(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
         "description": operation.summary,
         "content": {JSON: {"schema": answer if operation.bare else whole}},
     }
+    headers = []
     if operation.status == 201 and operation.body is not None:
-        response["headers"] = {"Location": {"schema": {"type": "string"}}}
+        headers.append("Location")
+    if not operation.listed and operation.answers in (views.SessionView, views.SessionDetail):
+        headers.append("ETag")
+    if headers:
+        response["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
     return response
 
 

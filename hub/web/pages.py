@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from hub import views
-from hub.errors import HubError
+from hub.errors import HubError, Unavailable
+from hub.web.problems import problem
 
 READY_WITHIN_SECONDS = 2.0
 
@@ -33,6 +34,12 @@ STATIC = next(
 """Beside this file when installed, at the top of the source tree otherwise."""
 
 
+class StatusView(views.View):
+    """How the process is."""
+
+    status: str
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """What `/readyz` answers from: `check` raises what is wrong, or answers why this process wants no more work."""
@@ -41,7 +48,7 @@ class Health:
 
     async def alive(self, request: Request) -> Response:
         """The process lives."""
-        return _json({"status": "ok"}, 200)
+        return _told(StatusView(status="ok"))
 
     async def ready(self, request: Request) -> Response:
         """Database and bus answer, background tasks run, and the process is not draining."""
@@ -53,13 +60,39 @@ class Health:
         except TimeoutError:
             reason = "the database does not answer"
         if reason is None:
-            return _json({"status": "ready"}, 200)
-        return _json({"status": "not ready", "reason": reason}, 503)
+            return _told(StatusView(status="ready"))
+        return problem(Unavailable(f"Not ready: {reason.rstrip('.')}."), request.url.path)
 
 
-def _json(body: object, status: int) -> Response:
-    headers = {"cache-control": "no-store"} | ({"retry-after": "2"} if status == 503 else {})
-    return Response(views.encode(body), status, headers, media_type="application/json")
+def _told(view: views.View) -> Response:
+    return Response(views.encode(view), headers={"cache-control": "no-store"}, media_type="application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something to read beside REST: its path, what is there, and its media type; JSON has a view, or is free."""
+
+    path: str
+    summary: str
+    media_type: str
+    shows: type[views.View] | None = None
+    may_refuse: bool = False
+
+
+HTML = "text/html"
+JSON = "application/json"
+
+PLACES = (
+    Place("/healthz", "The process lives", JSON, StatusView),
+    Place("/readyz", "Database and bus answer, and the process is not draining", JSON, StatusView, may_refuse=True),
+    Place("/metrics", "This process's figures, for Prometheus", "text/plain"),
+    Place("/openapi.json", "This reference", JSON),
+    Place("/asyncapi.json", "The reference of the WebSocket", JSON),
+    Place("/", "The page: sessions, seen live", HTML),
+    Place("/docs", "Both references, to read", HTML),
+    Place("/favicon.ico", "The page's icon", "image/svg+xml"),
+)
+"""Every route beside REST but for the page's own files, once: routing and the reference are made from this table."""
 
 
 def routes(
@@ -73,15 +106,18 @@ def routes(
 
         return answer
 
+    answers = {
+        "/healthz": health.alive,
+        "/readyz": health.ready,
+        "/metrics": fixed(metrics, metrics_type),
+        "/openapi.json": fixed(lambda: openapi, JSON),
+        "/asyncapi.json": fixed(lambda: asyncapi, JSON),
+        "/": _page("index.html"),
+        "/docs": _page("docs.html"),
+        "/favicon.ico": _page("favicon.svg"),
+    }
     return [
-        Route("/healthz", health.alive),
-        Route("/readyz", health.ready),
-        Route("/metrics", fixed(metrics, metrics_type)),
-        Route("/openapi.json", fixed(lambda: openapi, "application/json")),
-        Route("/asyncapi.json", fixed(lambda: asyncapi, "application/json")),
-        Route("/", _page("index.html")),
-        Route("/docs", _page("docs.html")),
-        Route("/favicon.ico", _page("favicon.svg")),
+        *(Route(place.path, answers[place.path]) for place in PLACES),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 

@@ -102,7 +102,9 @@ async def framework_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kinds: dict[int, type[HubError]] = {404: errors.NotFound, 405: errors.MethodNotAllowed, 413: errors.TooLarge}
     refusal = kinds.get(error.status_code, errors.InvalidInput)()
-    return problem(refusal, request.url.path, error.headers)
+    # Starlette's static files say 405 without the Allow that RFC 9110 §15.5.6 asks for.
+    allow = {"allow": "GET, HEAD"} if error.status_code == 405 else {}
+    return problem(refusal, request.url.path, {**allow, **(error.headers or {})})
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

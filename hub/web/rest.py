@@ -181,7 +181,7 @@ class Rest:
         await self._own(call)
         now = self.clock()
         read = partial(
-            reads.bookings_of_session, session_id=call.session_id, page=call.page, statuses=call.query.status
+            reads.bookings_of_session, session_id=call.session_id, page=call.page, statuses=call.query.status, now=now
         )
         rows, total = await self.database.read(read)
         return Answer([views.student_booking(one, student, now) for one, student in rows], total=total)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.responses import Response, StreamingResponse
 
@@ -21,6 +21,7 @@ class Follower:
 
     def __init__(self) -> None:
         self.news = asyncio.Event()
+        self.sent_home = False
 
     def deliver(self, key: Hashable, frame: bytes, newest: Newest) -> None:
         """There is something new."""
@@ -35,6 +36,13 @@ class Events:
     """The handler."""
 
     rooms: Rooms
+    followers: set[Follower] = field(default_factory=set)
+
+    def end(self) -> None:
+        """End every stream: an open one would hold up a stop. Clients come back by themselves, to the next process."""
+        for follower in self.followers:
+            follower.sent_home = True
+            follower.news.set()
 
     async def follow(self, call: Call) -> Response:
         """`event: session`, `id:` the revision, `data:` as on the WebSocket; nothing older than Last-Event-ID."""
@@ -48,10 +56,11 @@ class Events:
 
     async def _stream(self, room: Room, seen: int) -> AsyncIterator[bytes]:
         follower = Follower()
+        self.followers.add(follower)
         room.watch(follower)
         try:
             yield b"retry: 3000\n\n"
-            while True:
+            while not follower.sent_home:
                 state = room.state
                 if state is not None and state.revision > seen:
                     seen = state.revision
@@ -62,4 +71,5 @@ class Events:
                     yield b": still here\n\n"
                 follower.news.clear()
         finally:
+            self.followers.discard(follower)
             room.unwatch(follower)

@@ -1,0 +1,49 @@
+"""What state a database file is in, looked at from outside: nothing is locked, made or changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub.store import schema
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`fault` says why it can't be read or trusted; `revision` is where its tables are, None where there are none."""
+
+    path: Path
+    exists: bool
+    fault: str | None = None
+    revision: str | None = None
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the tables are those that this version of the hub knows."""
+        return self.revision == schema.head()
+
+    @property
+    def known(self) -> bool:
+        """Whether this version of the hub can bring the tables up to date."""
+        return self.revision is None or schema.knows(self.revision)
+
+
+def condition(url: str) -> Condition:
+    """The condition of the file behind `sqlite:///FILE`."""
+    path = Path(make_url(url).database or "")
+    if not path.exists():
+        return Condition(path, exists=False)
+    engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
+    try:
+        with engine.connect() as connection:
+            intact = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            revision = schema.current(connection)
+    except SQLAlchemyError as error:
+        return Condition(path, exists=True, fault=f"it can't be read: {error.__cause__}")
+    finally:
+        engine.dispose()
+    return Condition(path, exists=True, fault=None if intact == "ok" else f"it is damaged: {intact}", revision=revision)
