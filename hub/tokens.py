@@ -164,7 +164,7 @@ def _actor(claims: Mapping[str, Any]) -> Actor:
     shown = "".join(letter if letter.isprintable() else " " for letter in name)[:LONGEST_NAME].strip() or sub
     try:
         until = datetime.fromtimestamp(claims["exp"], UTC)
-    except (OverflowError, ValueError, OSError):
+    except (TypeError, OverflowError, ValueError, OSError):
         raise Unauthenticated("The token's `exp` is not a time the hub can tell.") from None
     return Actor(sub, shown, Role(role), until)
 
