@@ -47,8 +47,8 @@ async def ended(client: Client) -> int | None:
 
 
 async def gather_heard(client: Client) -> list[dict[str, Any]]:
-    """All that the hub had sent to this socket when it answered a ping just now, in order."""
-    await client.ask(type="ping")
+    """All that the hub had sent to this socket when it had answered everything asked before, in order."""
+    await client.ask(type="unwatch", sessions=[])
     heard, client.heard = client.heard, []
     return heard
 
@@ -67,7 +67,7 @@ async def inside(client: Client, session_id: int) -> dict[str, Any]:
 
 
 class Follower:
-    """A client as the contract tells it to be: newest state wins, the roster is kept by `previous`, else asked again."""
+    """A client as the contract wants it: newest state wins, the roster is kept by `previous`, else asked again."""
 
     def __init__(self, session_id: int) -> None:
         self.session_id = session_id

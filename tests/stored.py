@@ -59,8 +59,9 @@ async def until_visits(running: Running, session_id: int, fits: Callable[[list[R
     """The visits, as soon as they fit: for changes that nobody is told of."""
     try:
         async with asyncio.timeout(PATIENCE):
-            while not fits(found := visits(running, session_id)):
+            while True:
+                if fits(found := visits(running, session_id)):
+                    return found
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"it never came to be; there is: {visits(running, session_id)}") from None
-    return found
