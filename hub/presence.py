@@ -97,8 +97,11 @@ class Presence:
         task.add_done_callback(self._leaving.discard)
 
     def drop(self, stay: Stay) -> None:
-        """The socket is gone without a word: leave as of now, but only after the grace."""
+        """The socket is gone without a word: leave as of now, but only after the grace. The first call counts."""
         at = self._clock()
+        if stay in self._dropped:
+            at, handle = self._dropped[stay]
+            handle.cancel()
         handle = asyncio.get_running_loop().call_later(self._grace.total_seconds(), self._grace_over, stay)
         self._dropped[stay] = (at, handle)
 

@@ -132,9 +132,7 @@ class Connection:
         """The socket is gone, for whatever reason. Called once or more; only the first counts."""
         self._end()
         for stay in list(self._stays.values()):
-            self._forget(stay)
-            if not self._lobby.draining:  # while draining the visits stay open: the next process closes them
-                self._lobby.presence.drop(stay)
+            self._lose(stay)
 
     # What rooms and the lobby call.
 
@@ -275,8 +273,7 @@ class Connection:
                 self._forget(stay)
             raise
         if self._over:
-            self._forget(stay)
-            self._lobby.presence.drop(stay)
+            self._lose(stay)
             return
         if self._stays.get(message.session) is not stay:
             raise NotActive("The session ended while you joined it.")
@@ -357,6 +354,12 @@ class Connection:
             self.close(closing.TOO_MUCH)
         else:
             self.send(error(RateLimited("Too many messages: slow down, or the socket is closed.")))
+
+    def _lose(self, stay: Stay) -> None:
+        """The socket went without a word; a join under way calls this again once it is recorded."""
+        self._forget(stay)
+        if not self._lobby.draining:  # while draining the visits stay open: the next process closes them
+            self._lobby.presence.drop(stay)
 
     def _forget(self, stay: Stay) -> None:
         """The stay is no longer this connection's: rooms need not tell of it."""
