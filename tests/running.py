@@ -78,7 +78,7 @@ class Running:
 
     def http(self, **headers: str) -> httpx2.AsyncClient:
         """A client for REST."""
-        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=PATIENCE, trust_env=False)
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=PATIENCE, trust_env=False, verify=False)
 
     async def create(self, headers: Mapping[str, str] = EXPERT, **changes: Any) -> dict[str, Any]:
         """A new session."""
