@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,6 +18,8 @@ from hub.errors import Fault, InvalidInput
 
 F = TypeVar("F", bound="Form")
 
+CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
+OVERRIDES = "\u202a\u202b\u202c\u202d\u202e"
 LAST_YEAR = 9000
 LARGEST = 2**31 - 1
 
@@ -235,10 +238,15 @@ def _check(name: str, value: Any) -> Any:
 
 def _check_text(name: str, text: str) -> None:
     allowed = "\n\r\t" if name == "description" else ""
-    if any(not letter.isprintable() and letter not in allowed for letter in text):
+    if any(letter not in allowed and _is_control(letter) for letter in text):
         raise _Wrong("must hold no control characters")
     if name != "description" and not text.strip():
         raise _Wrong("must not be blank")
+
+
+def _is_control(letter: str) -> bool:
+    """Spaces, joiners and marks of direction belong to words (emoji, Persian, French); overrides of it deceive."""
+    return unicodedata.category(letter) in CONTROL or letter in OVERRIDES
 
 
 def _utc(value: datetime) -> datetime:
@@ -262,7 +270,8 @@ def _timezone(name: str) -> str:
 def _https(url: str) -> str:
     try:
         parts = urlsplit(url)
-        fits = parts.scheme == "https" and bool(parts.hostname) and " " not in url and parts.port != 0
+        plain = url.isprintable() and " " not in url
+        fits = plain and parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fits = False
     if not fits:
