@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ F = TypeVar("F", bound="Form")
 
 CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 OVERRIDES = "\u202a\u202b\u202c\u202d\u202e"
+WHOLE = re.compile(r"-?[0-9]{1,18}")
 LAST_YEAR = 9000
 LARGEST = 2**31 - 1
 
@@ -210,6 +212,8 @@ def _convert_text(text: str, kind: Any) -> Any:
     except msgspec.ValidationError as error:
         if "Expected `int" not in str(error) and "Expected `bool" not in str(error):
             raise _Wrong(_sentence(str(error))) from None
+        if "Expected `int" in str(error) and not WHOLE.fullmatch(text):  # msgspec would take 1e3 and 1.0 too
+            raise _Wrong("must be a whole number, in digits") from None
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
