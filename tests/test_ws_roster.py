@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ async def names(client: Client, session_id: int) -> list[str]:
     return [line["id"] for line in roster["participants"]]
 
 
-async def room(hub: Running, *people: str, **changes: str) -> int:
+async def room(hub: Running, *people: str, **changes: Any) -> int:
     """A session where these people hold seats."""
     session_id: int = (await hub.create(**changes))["id"]
     for person in people:
