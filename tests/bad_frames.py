@@ -59,6 +59,9 @@ IDS: tuple[tuple[str, Any], ...] = (
     ("object", {}),
 )
 
+NO_TRUTHS: tuple[Any, ...] = (None, "true", 1, 0, [], {})
+NO_TEXTS: tuple[Any, ...] = (None, 7, True, [], {}, ["a"])
+
 NO_JSON = (
     Frame("nothing", ""),
     Frame("white space", "  \n"),
@@ -126,9 +129,9 @@ MEMBERS = (
     *(said(f"roster: {name}", type="roster", session=value) for name, value in IDS),
     *(
         said(f"catalog: {value!r}", type="watch", catalog=value)
-        for value in (None, "true", 1, 0, [], {})
+        for value in NO_TRUTHS
     ),
-    *(said(f"token: {value!r}", type="auth", token=value) for value in (None, 7, True, [], {}, ["a"])),
+    *(said(f"token: {value!r}", type="auth", token=value) for value in NO_TEXTS),
     said("auth without a token", type="auth"),
     said("join without a session", type="join"),
     said("leave without a session", type="leave"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from hub.sockets import closing
 from tests.bad_frames import ALL, Frame
@@ -61,23 +63,47 @@ async def test_no_wrong_frame_is_told_twice() -> None:
 
 async def test_joins_leaves_and_auths_in_one_breath_are_done_in_order(world: Running) -> None:
     async with Client.at(world) as client:
-        for number, message in enumerate(
-            (
-                {"type": "join", "session": 1},
-                {"type": "auth", "token": token("ann")},
-                {"type": "join", "session": 1},
-                {"type": "join", "session": 1},
-                {"type": "leave", "session": 1},
-                {"type": "leave", "session": 1},
-                {"type": "auth", "token": token("bob")},
-            )
-        ):
-            await client.send({**message, "id": number})
+        breath: list[dict[str, Any]] = [
+            {"type": "join", "session": 1},
+            {"type": "auth", "token": token("ann")},
+            {"type": "join", "session": 1},
+            {"type": "join", "session": 1},
+            {"type": "leave", "session": 1},
+            {"type": "leave", "session": 1},
+            {"type": "auth", "token": token("bob")},
+        ]
+        for number, message in enumerate(breath):
+            await client.send({**message, "id": f"m{number}"})
         answers = [heard for heard in await gather_heard(client) if "id" in heard]
-        assert [answer["id"] for answer in answers] == list(range(7))
+        assert [answer["id"] for answer in answers] == [f"m{number}" for number in range(7)]
         said = [answer.get("code", "ok") for answer in answers]
         assert said == ["unauthenticated", "ok", "ok", "ok", "ok", "ok", "forbidden"]
         assert [visit.reason for visit in visits(world, 1)] == ["left"]
+
+
+class LongLived:
+    """A socket for many bursts: another one after twenty, or when the hub closed it."""
+
+    def __init__(self, running: Running, stack: AsyncExitStack) -> None:
+        self._running = running
+        self._stack = stack
+        self._client: Client | None = None
+        self._uses = 0
+
+    async def client(self) -> Client:
+        """The socket for one burst."""
+        self._uses += 1
+        if self._client is None or self._client.socket.state is not State.OPEN or self._uses % 20 == 0:
+            await self._stack.aclose()
+            self._client = await self._stack.enter_async_context(Client.at(self._running))
+        return self._client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def long_lived(world: Running) -> AsyncIterator[LongLived]:
+    """For the noise."""
+    async with AsyncExitStack() as stack:
+        yield LongLived(world, stack)
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from([1, 2, 3])
@@ -106,18 +132,18 @@ frames = st.one_of(st.text(max_size=60), st.one_of(anything, near, right).map(js
     deadline=None,
     derandomize=True,
     database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(burst=st.lists(frames, min_size=1, max_size=6))
-async def test_no_frames_whatever_are_ever_our_fault(world: Running, burst: list[str]) -> None:
-    async with Client.at(world) as client:
-        try:
-            for frame in burst:
-                await client.socket.send(frame)
-            heard: list[dict[str, Any]] = await gather_heard(client)
-        except ConnectionClosed:
-            assert client.socket.close_code in CLOSE_CODES
-            heard = client.heard
+async def test_no_frames_whatever_are_ever_our_fault(long_lived: LongLived, burst: list[str]) -> None:
+    client = await long_lived.client()
+    try:
+        for frame in burst:
+            await client.socket.send(frame)
+        heard: list[dict[str, Any]] = await gather_heard(client)
+    except ConnectionClosed:
+        assert client.socket.close_code in CLOSE_CODES
+        heard = client.heard
     assert [message for message in heard if message.get("code") == "internal"] == []
 
 
