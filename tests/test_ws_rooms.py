@@ -16,19 +16,9 @@ from tests.stored import visits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-STATE = {
-    "type",
-    "session",
-    "revision",
-    "status",
-    "live",
-    "peakLive",
-    "participants",
-    "maxParticipants",
-    "startsAt",
-    "startedAt",
-    "endedAt",
-}
+STATE = set(
+    "type session revision status live peakLive participants maxParticipants startsAt startedAt endedAt".split()
+)
 OWN = {"canJoin", "isExpert", "isBooked", "canEdit", "canStart", "canEnd", "booking", "meeting"}
 UNKNOWN = 2**31 - 1
 
