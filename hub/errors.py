@@ -143,7 +143,7 @@ class InvalidInput(HubError):
     def of(cls, faults: list[Fault]) -> InvalidInput:
         """The refusal that names each of `faults` (one or more)."""
         said = "; ".join(f"{fault.pointer or 'the body'}: {fault.detail}" for fault in faults)
-        return cls(f"The input is not valid: {said}", errors=faults)
+        return cls(f"The input is not valid: {said}.", errors=faults)
 
 
 class InvalidSignature(HubError):

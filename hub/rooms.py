@@ -89,6 +89,7 @@ class Room:
 
     def enter(self, listener: Listener, user_id: str, *, show_state: bool = True) -> None:
         """Tell `listener` the state and, while `user_id` may see it, the roster."""
+        self._tell_presence()  # to those inside before: for the newcomer it is in the roster
         self._insiders[listener] = user_id
         if show_state:
             self._deliver_state(listener)

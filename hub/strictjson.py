@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from hub.errors import Fault, InvalidInput
 
+LONGEST_INT = 309
+"""Digits; a double holds no more (RFC 8259 §6)."""
+
 
 def parse(text: str | bytes) -> Any:
     """The value; raises InvalidInput for what RFC 8259 does not allow, and for duplicate keys and lone surrogates."""
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
-        if isinstance(text, bytes) and text[:3] == b"\xef\xbb\xbf":
+        if isinstance(text, bytes):
+            text = text.decode()  # json.loads would take UTF-16 and UTF-32 too, and surrogates as bytes
+        if text[:1] == "\ufeff":
             raise ValueError("it begins with a byte order mark")
-        if ("\\u" if isinstance(text, str) else b"\\u") in text:  # type: ignore[operator]  # both sides follow one test
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
+        )
+        if "\\u" in text:
             _refuse_surrogates(value)
     except RecursionError:
         raise _refusal("it is nested too deeply") from None
@@ -35,6 +43,19 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a member is named twice in one object")
     return found
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _int(digits: str) -> int:
+    if len(digits) > LONGEST_INT:
+        raise ValueError("a number is too large")
+    return int(digits)
 
 
 def _constant(name: str) -> NoReturn:

@@ -16,6 +16,7 @@ import jwt
 
 from hub.domain.people import Actor, Role
 from hub.errors import TokenExpired, Unauthenticated, Unavailable
+from hub.text import is_control
 
 log = logging.getLogger("hub.tokens")
 
@@ -165,10 +166,10 @@ def _actor(claims: Mapping[str, Any]) -> Actor:
         raise Unauthenticated("The token's `role` must be `expert` or `student`.")
     if not isinstance(name, str):
         raise Unauthenticated("The token's `name` must be a string.")
-    shown = "".join(letter if letter.isprintable() else " " for letter in name)[:LONGEST_NAME].strip() or sub
+    shown = "".join(" " if is_control(letter) else letter for letter in name)[:LONGEST_NAME].strip() or sub
     try:
         until = datetime.fromtimestamp(claims["exp"], UTC)
-    except (OverflowError, ValueError, OSError):
+    except (TypeError, OverflowError, ValueError, OSError):
         raise Unauthenticated("The token's `exp` is not a time the hub can tell.") from None
     return Actor(sub, shown, Role(role), until)
 

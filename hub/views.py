@@ -182,7 +182,10 @@ class RosterMessage(View, tag_field="type", tag="roster"):
 
 
 class PresenceMessage(View, tag_field="type", tag="presence"):
-    """Who came and went since `previous`; a client whose last roster revision differs asks for the roster again."""
+    """Who came and went since `previous`; a client whose last roster revision differs asks for the roster again.
+
+    Lines are by `id`: one in `joined` that is known already replaces the old one (they left and came back).
+    """
 
     session: int
     revision: int

@@ -20,6 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.limits",
             "hub.sealing",
             "hub.strictjson",
+            "hub.text",
             "hub.settings",
             "hub.metrics",
             "hub.logs",

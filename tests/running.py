@@ -124,7 +124,10 @@ async def running(folder: Path, *, clock: Callable[[], datetime] = utc_now, **ch
         "count_interval_ms": 20,
     }
     hub = build(Settings(**defaults | changes), clock=clock)
-    listening = socket.create_server(("127.0.0.1", 0))
+    # Of TCP by name, or asyncio leaves Nagle's algorithm on, and every second small frame waits 40 ms for an ACK.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
     serving = server(hub)
     task = asyncio.create_task(serving.serve(sockets=[listening]))
     try:

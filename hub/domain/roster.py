@@ -62,9 +62,16 @@ class Roster:
         return True
 
     def news(self) -> RosterNews | None:
-        """Who came and went since the last call, which it now counts as told; None when nobody did."""
+        """Who came and went since the last call, which it now counts as told; None when nobody did.
+
+        Someone who went and came back meanwhile has joined anew: their line replaces the one that was told.
+        """
         touched, self._touched = self._touched, {}
-        joined = tuple(self._people[user] for user in touched if user in self._people and user not in self._told)
+        joined = tuple(
+            self._people[user]
+            for user in touched
+            if user in self._people and self._people[user] != self._told.get(user)
+        )
         left = tuple(user for user in touched if user in self._told and user not in self._people)
         if not joined and not left:
             return None

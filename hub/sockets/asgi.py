@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from http import HTTPStatus
 from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
@@ -83,7 +84,7 @@ class AsgiDoor:
         try:
             self._door.enter(visitor)
         except HubError as refusal:
-            await _deny(send, refusal)
+            await _deny(send, refusal, scope["path"])
             return
         try:
             await send({"type": "websocket.accept"})
@@ -120,13 +121,14 @@ async def _read(connection: Connection, receive: Receive) -> None:
         connection.received(message["bytes"] if text is None else text)
 
 
-async def _deny(send: Send, refusal: HubError) -> None:
+async def _deny(send: Send, refusal: HubError, path: str) -> None:
     status = STATUSES[type(refusal)]
     body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": refusal.code,
+        "type": f"about:blank#{refusal.code}",
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": refusal.message,
+        "instance": path,
         "success": False,
         "code": refusal.code,
     }

@@ -367,6 +367,7 @@ class Connection:
                 self._enter_as_host(stay.session_id)
 
     def _drop(self, stay: Stay) -> None:
+        """The socket went without a word; a join under way says so again once it is recorded."""
         self._forget(stay)
         if not self._lobby.draining:  # while draining the visits stay open: the next process closes them
             self._lobby.presence.drop(stay)

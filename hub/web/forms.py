@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
-from unicodedata import category
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,17 +15,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub import views
 from hub.domain.model import BookingStatus, Price, RosterVisibility, Status
 from hub.errors import Fault, InvalidInput
+from hub.text import is_control
 
 F = TypeVar("F", bound="Form")
 
+WHOLE = re.compile(r"-?[0-9]{1,18}")
 LAST_YEAR = 9000
 LARGEST = 2**31 - 1
-
-UNFIT = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode categories of letters that no line of text holds: controls and separators of lines."""
-
-TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Letters that turn what follows around (UTR 36 §2.1.1): a title with one rewrites the page it is shown on."""
 
 Text = Annotated[str, Meta(max_length=10_000)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -214,6 +210,8 @@ def _convert_text(text: str, kind: Any) -> Any:
     except msgspec.ValidationError as error:
         if "Expected `int" not in str(error) and "Expected `bool" not in str(error):
             raise _Wrong(_sentence(str(error))) from None
+        if "Expected `int" in str(error) and not WHOLE.fullmatch(text):  # msgspec would take 1e3 and 1.0 too
+            raise _Wrong("must be a whole number, in digits") from None
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -242,7 +240,7 @@ def _check(name: str, value: Any) -> Any:
 
 def _check_text(name: str, text: str) -> None:
     allowed = "\n\r\t" if name == "description" else ""
-    if any((category(letter) in UNFIT and letter not in allowed) or letter in TURNING for letter in text):
+    if any(letter not in allowed and is_control(letter) for letter in text):
         raise _Wrong("must hold no control characters")
     if name != "description" and not text.strip():
         raise _Wrong("must not be blank")
@@ -269,7 +267,8 @@ def _timezone(name: str) -> str:
 def _https(url: str) -> str:
     try:
         parts = urlsplit(url)
-        fits = parts.scheme == "https" and bool(parts.hostname) and " " not in url and parts.port != 0
+        plain = url.isprintable() and " " not in url
+        fits = plain and parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fits = False
     if not fits:
