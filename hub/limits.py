@@ -62,6 +62,10 @@ class Crowd(Generic[K]):
         self._here[key] = here + 1
         return True
 
+    def here(self, key: K) -> int:
+        """How many are here for `key`."""
+        return self._here.get(key, 0)
+
     def exit(self, key: K) -> None:
         """Count one less."""
         here = self._here.get(key, 0)

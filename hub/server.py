@@ -14,7 +14,8 @@ log = logging.getLogger("hub")
 
 STOP_SECONDS = 5
 PING_SECONDS = 20.0
-FLUSH_SECONDS = 0.2
+FLUSH_SECONDS = 1.0
+"""How long sockets may take to hear why they are closed; uvicorn would cut in with a bare 1012."""
 
 
 class HubServer(uvicorn.Server):
@@ -33,8 +34,9 @@ class HubServer(uvicorn.Server):
         self._hub.lobby.draining = True
         self._hub.lobby.send_home(self._hub.settings.leave_grace_seconds / 2)
         self._hub.end_streams()
-        if self._hub.lobby.connections:
-            await asyncio.sleep(FLUSH_SECONDS)
+        deadline = asyncio.get_running_loop().time() + FLUSH_SECONDS
+        while self._hub.lobby.total.here(None) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
 

@@ -21,6 +21,8 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.sealing",
             "hub.strictjson",
             "hub.text",
+            "hub.ids",
+            "hub.sharing",
             "hub.settings",
             "hub.metrics",
             "hub.logs",
