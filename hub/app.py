@@ -10,7 +10,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
 from typing import Any
 
 from standardwebhooks import Webhook
@@ -40,7 +39,7 @@ from hub.web import openapi, pages, problems
 from hub.web.cors import Cors
 from hub.web.exports import Exports
 from hub.web.gate import TokenGate
-from hub.web.http import Endpoint
+from hub.web.http import Endpoint, Operation
 from hub.web.payments import Payments
 from hub.web.rest import Rest
 from hub.web.routes import BASE, Services, operations
@@ -203,8 +202,10 @@ class _Later:
 
 def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Sequence[BaseRoute]) -> Starlette:
     table = operations(services)
-    by_path = [list(group) for _, group in groupby(sorted(table, key=_specific), key=lambda entry: entry.path)]
-    endpoints = {group[0].path: Endpoint(group, gate, hub.metrics.count_request) for group in by_path}
+    by_path: dict[str, list[Operation]] = {}
+    for operation in table:
+        by_path.setdefault(operation.path, []).append(operation)
+    endpoints = {path: Endpoint(group, gate, hub.metrics.count_request) for path, group in by_path.items()}
     rest = [Route(path, endpoint) for path, endpoint in endpoints.items()]
     # The list's own path ends with a slash where it is written as base and `/`: served, since a redirect loses bodies.
     rest.append(Route(f"{BASE}/", endpoints[BASE]))
@@ -230,11 +231,6 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
         lifespan=hub.lifespan,
     )
-
-
-def _specific(operation: Any) -> tuple[bool, str]:
-    """Paths with an id come last, so that `/expert/my-sessions` is not taken for one."""
-    return "{id}" in operation.path, operation.path
 
 
 def _metrics(lobby: Lobby) -> Metrics:

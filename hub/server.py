@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 
@@ -35,7 +36,7 @@ class HubServer(uvicorn.Server):
         self._hub.lobby.send_home(self._hub.settings.leave_grace_seconds / 2)
         self._hub.end_streams()
         deadline = asyncio.get_running_loop().time() + FLUSH_SECONDS
-        while self._hub.lobby.total.here(None) and asyncio.get_running_loop().time() < deadline:
+        while self._hub.lobby.total.here(None) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
@@ -63,4 +64,12 @@ def server(hub: Hub) -> HubServer:
 
 def serve(hub: Hub) -> None:
     """Listen until told to stop."""
+    calm_collector()
     server(hub).run()
+
+
+def calm_collector() -> None:
+    """Collect garbage less often: nearly nothing here is in cycles, and each look passes over all that is kept."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import jwt
+from jwt.algorithms import HMACAlgorithm
 
 from hub.domain.people import Actor, Role
 from hub.errors import TokenExpired, Unauthenticated, Unavailable
@@ -43,15 +44,28 @@ class Keys(Protocol):
         """The key for `token`; raises Unauthenticated for one that is not known, Unavailable when none can be read."""
 
 
+class ExaminedSecret(HMACAlgorithm):
+    """HMAC with a key that was examined when it was set.
+
+    PyJWT looks at the key anew for every token - is it PEM, SSH, DER, a certificate, a JWK? - which is a fifth of the
+    whole verification.
+    """
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        """The key as it is."""
+        return key if isinstance(key, bytes) else key.encode()
+
+
 class SharedSecret:
     """HS256 with one secret of 32 bytes or more."""
 
     algorithms: list[str] = ["HS256"]  # noqa: RUF012  a protocol's member, never changed
 
     def __init__(self, secret: str) -> None:
-        # As a JWK the key is prepared once; as a string PyJWT examines it anew for every token.
         encoded = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
         self._key = jwt.PyJWK({"kty": "oct", "k": encoded, "alg": "HS256"})
+        self._key.Algorithm.prepare_key(self._key.key)
+        self._key.Algorithm = ExaminedSecret(HMACAlgorithm.SHA256)
 
     async def key(self, token: str) -> jwt.PyJWK:
         """The secret, whatever `token` names."""
@@ -166,7 +180,9 @@ def _actor(claims: Mapping[str, Any]) -> Actor:
         raise Unauthenticated("The token's `role` must be `expert` or `student`.")
     if not isinstance(name, str):
         raise Unauthenticated("The token's `name` must be a string.")
-    shown = "".join(" " if is_control(letter) else letter for letter in name)[:LONGEST_NAME].strip() or sub
+    if not name.isprintable():
+        name = "".join(" " if is_control(letter) else letter for letter in name)
+    shown = name[:LONGEST_NAME].strip() or sub
     try:
         until = datetime.fromtimestamp(claims["exp"], UTC)
     except (TypeError, OverflowError, ValueError, OSError):

@@ -149,13 +149,17 @@ class Endpoint:
         return answer if isinstance(answer, Response) else _response(call, answer)
 
 
+ROLES = {role.value: role for role in Role}
+
+
 def _admit(operation: Operation, actor: Actor | None) -> None:
     if operation.who == "anyone":
         return
     if actor is None:
         raise Unauthenticated()
-    if operation.who in tuple(Role):
-        actor.needs(Role(operation.who))
+    role = ROLES.get(operation.who)
+    if role is not None:
+        actor.needs(role)
 
 
 def _session_id(operation: Operation, scope: Scope) -> int:

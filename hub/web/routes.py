@@ -28,11 +28,11 @@ class Services:
 
 
 def operations(services: Services) -> Sequence[Operation]:
-    """The table; fixed paths stand before those with an id."""
+    """The table; what is asked for most stands first, since routes are tried in this order."""
     return (
         *_lists(services.rest),
-        *_sessions(services.rest),
         *_bookings(services.rest),
+        *_sessions(services.rest),
         *_presence(services),
         Operation(
             method="POST",
