@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from hub.domain import events
 from hub.domain.attendance import Attendance
@@ -20,6 +20,9 @@ from hub.domain.people import Actor, Person, Role
 from hub.domain.sessions import can_move
 
 encode = msgspec.json.Encoder().encode
+
+Instant = Annotated[datetime, Meta(tz=True)]
+"""RFC 3339 in UTC."""
 
 
 class View(Struct, rename="camel", kw_only=True):
@@ -35,8 +38,8 @@ class SessionListing(View):
     instructor: str
     expert_id: str
     course_id: str | None
-    starts_at: datetime
-    ends_at: datetime
+    starts_at: Instant
+    ends_at: Instant
     timezone: str
     date: str
     time: str
@@ -49,8 +52,8 @@ class SessionListing(View):
     price: Price | None
     is_free: bool
     status: Status
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: Instant | None
+    ended_at: Instant | None
     version: int
     revision: int
 
@@ -72,10 +75,10 @@ class BookingView(View):
     id: str
     session_id: int
     status: BookingStatus
-    created_at: datetime
-    confirmed_at: datetime | None
-    cancelled_at: datetime | None
-    expires_at: datetime | None
+    created_at: Instant
+    confirmed_at: Instant | None
+    cancelled_at: Instant | None
+    expires_at: Instant | None
     price: Price | None
 
 
@@ -118,7 +121,7 @@ class PresentView(View):
     id: str
     name: str
     role: Role
-    joined_at: datetime
+    joined_at: Instant
 
 
 class GoneView(View):
@@ -130,8 +133,8 @@ class GoneView(View):
 class VisitView(View):
     """One connection's stay."""
 
-    joined_at: datetime
-    left_at: datetime | None
+    joined_at: Instant
+    left_at: Instant | None
     reason: LeaveReason | None
 
 
@@ -143,8 +146,8 @@ class AttendanceLine(View):
     role: Role
     seconds: float
     share: float
-    first_joined_at: datetime
-    last_left_at: datetime | None
+    first_joined_at: Instant
+    last_left_at: Instant | None
     visits: list[VisitView]
 
 
@@ -152,8 +155,8 @@ class AttendanceView(View):
     """Who was there, and for how long."""
 
     session_id: int
-    started_at: datetime | None
-    ended_at: datetime | None
+    started_at: Instant | None
+    ended_at: Instant | None
     peak_live: int
     people: list[AttendanceLine]
 
@@ -168,9 +171,9 @@ class SessionMessage(View, tag_field="type", tag="session"):
     peak_live: int
     participants: int
     max_participants: int | None
-    starts_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
+    starts_at: Instant
+    started_at: Instant | None
+    ended_at: Instant | None
 
 
 class RosterMessage(View, tag_field="type", tag="roster"):

@@ -101,28 +101,11 @@ export class CreateForm {
     const rest = [];
     for (const { pointer, detail } of problem.errors ?? []) {
       const field = this.form.elements[fields[pointer] ?? pointer.slice(1)];
-      if (!field || !this.mark(field, sentence(detail))) rest.push(`${pointer} ${detail}`);
+      if (!field || !this.mark(field, detail.charAt(0).toUpperCase() + detail.slice(1))) rest.push(`${pointer} ${detail}`);
     }
     const count = (problem.errors?.length ?? 0) - rest.length;
     this.summary.textContent = rest.length ? rest.join("; ") : count ? "Please mend what is marked." : problem.message;
     this.summary.hidden = false;
     (this.form.querySelector("[aria-invalid]") ?? byId("create-send")).focus();
   }
-}
-
-// The hub's words for types, in a person's.
-const PLAIN = [
-  [/^expected str of length >= 1$/, "Fill this in"],
-  [/^expected str of length <= (\d+)$/, "At most $1 letters"],
-  [/^expected int >= (\d+)$/, "At least $1"],
-  [/^expected int <= (\d+)$/, "At most $1"],
-  [/^expected int, got .*$/, "A whole number"],
-  [/^expected str matching regex.*$/, "Three letters, like KES"],
-  [/^invalid RFC3339.*$/, "Choose a date and a time"],
-];
-
-function sentence(detail) {
-  const text = detail.replaceAll("`", "");
-  const [pattern, words] = PLAIN.find(([known]) => known.test(text)) ?? [/^./, text.charAt(0).toUpperCase()];
-  return text.replace(pattern, words);
 }

@@ -21,6 +21,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.sealing",
             "hub.strictjson",
             "hub.text",
+            "hub.wording",
             "hub.ids",
             "hub.sharing",
             "hub.settings",

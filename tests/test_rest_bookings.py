@@ -107,6 +107,10 @@ async def test_a_paid_seat_is_held_and_freed_by_the_clock_with_no_sweep(tmp_path
         assert await got(hub, f"{path}/bookings", status="pending") == []
         assert len(await got(hub, f"{path}/bookings", status="expired")) == 1
         await refused(hub, 410, "hold_expired", "DELETE", f"{path}/book", ANN)
+        assert hub.hub is not None
+        await hub.hub.reaper.sweep(recount=False)
+        await refused(hub, 410, "hold_expired", "DELETE", f"{path}/book", ANN)
+        await refused(hub, 403, "not_booked", "DELETE", f"{path}/book", BEN)
         assert (await ask(hub, "POST", f"{path}/book", BEN)).status_code == 201
         await refused(hub, 409, "session_full", "POST", f"{path}/book", ANN)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub import strictjson, views
 from hub.domain.people import Role
 from hub.errors import Fault, HubError, InvalidInput
+from hub.wording import told
 
 MessageId = Annotated[str, Meta(max_length=128)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | float | None
 SessionId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -72,7 +72,7 @@ class Welcome(views.View, tag_field="type", tag="welcome"):
     """The first message of every connection."""
 
     connection: str
-    server_time: datetime
+    server_time: views.Instant
     protocol: int = 1
 
 
@@ -83,7 +83,7 @@ class Ok(views.View, tag_field="type", tag="ok"):
     id: MessageId
     user: str | UnsetType = UNSET
     role: Role | UnsetType = UNSET
-    expires_at: datetime | UnsetType = UNSET
+    expires_at: views.Instant | UnsetType = UNSET
     missing: list[int] | UnsetType = UNSET
     participant: str | UnsetType = UNSET
     meeting: views.Meeting | UnsetType | None = UNSET
@@ -144,7 +144,7 @@ def read(text: str) -> Incoming:
         if not isinstance(value.get("type"), str) or value["type"] not in TYPES:
             known = ", ".join(sorted(map(str, TYPES)))
             raise _refusal(value, f"`type` must be one of: {known}", "/type") from None
-        raise _refusal(value, *_sentence(str(error))) from None
+        raise _refusal(value, *told(str(error))) from None
 
 
 def _refusal(value: dict[str, Any], detail: str, pointer: str) -> InvalidInput:
@@ -160,13 +160,6 @@ def readable_id(value: Any) -> MessageId:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if abs(value) <= 2**53 else None
-
-
-def _sentence(error: str) -> tuple[str, str]:
-    """msgspec's words and path as a detail and a JSON pointer."""
-    words, _, path = error.partition(" - at `$")
-    pointer = path.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "").replace("...", "-")
-    return words[:1].lower() + words[1:], pointer
 
 
 def error(refusal: HubError, message_id: MessageId = None, session: int | UnsetType = UNSET) -> Error:

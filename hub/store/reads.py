@@ -321,6 +321,14 @@ def booking_place(connection: Connection, booking_id: str) -> tuple[int, str] | 
     return None if row is None else (row.session_id, row.user_id)
 
 
+def let_a_hold_lapse(connection: Connection, session_id: int, user_id: str) -> bool:
+    """Whether the person's newest booking of the session is a hold that ran out, and was marked so."""
+    table = session_bookings
+    query = select(table.c.status).where(table.c.session_id == session_id, table.c.user_id == user_id)
+    newest = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none() == BookingStatus.EXPIRED
+
+
 def lapsed_holds(connection: Connection, now: datetime) -> list[int]:
     """The sessions with holds that ran out and are not yet marked so."""
     table = session_bookings

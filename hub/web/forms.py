@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from enum import EnumType
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from hub import views
 from hub.domain.model import BookingStatus, Price, RosterVisibility, Status
 from hub.errors import Fault, InvalidInput
 from hub.text import is_control
+from hub.wording import told
 
 F = TypeVar("F", bound="Form")
 
@@ -201,7 +203,7 @@ def _convert(value: Any, kind: Any, pointer: str) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _Wrong(_sentence(str(error))) from None
+        raise _Wrong(_sentence(error, kind)) from None
 
 
 def _convert_text(text: str, kind: Any) -> Any:
@@ -209,13 +211,13 @@ def _convert_text(text: str, kind: Any) -> Any:
         return msgspec.convert(text, kind)
     except msgspec.ValidationError as error:
         if "Expected `int" not in str(error) and "Expected `bool" not in str(error):
-            raise _Wrong(_sentence(str(error))) from None
+            raise _Wrong(_sentence(error, kind)) from None
         if "Expected `int" in str(error) and not WHOLE.fullmatch(text):  # msgspec would take 1e3 and 1.0 too
             raise _Wrong("must be a whole number, in digits") from None
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _Wrong(_sentence(str(error))) from None
+        raise _Wrong(_sentence(error, kind)) from None
 
 
 def _form_in(kind: Any) -> type[Form] | None:
@@ -223,10 +225,19 @@ def _form_in(kind: Any) -> type[Form] | None:
     return next((option for option in options if isinstance(option, type) and issubclass(option, Form)), None)
 
 
-def _sentence(error: str) -> str:
-    words, _, path = error.partition(" - at `$")
-    words = words[:1].lower() + words[1:]
-    return words if not path else f"{words} (at {path.rstrip('`')})"
+def _sentence(error: msgspec.ValidationError, kind: Any) -> str:
+    detail, place = told(str(error))
+    if detail.startswith("invalid enum value"):
+        detail = f"must be one of: {', '.join(_choices(kind))}"
+    return detail if not place else f"{detail} (at {place})"
+
+
+def _choices(kind: Any) -> list[str]:
+    """The words that an enumeration, or a list of one, takes."""
+    if isinstance(kind, EnumType):
+        return list(map(str, kind.__members__.values()))
+    inner = getattr(kind, "__args__", ())
+    return [word for one in inner for word in ([one] if isinstance(one, str) else _choices(one))]
 
 
 def _check(name: str, value: Any) -> Any:
