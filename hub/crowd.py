@@ -19,8 +19,9 @@ from hub.domain import booking
 from hub.domain.model import Status
 from hub.domain.people import Actor, Role
 from hub.errors import HubError
-from hub.store import reads
-from hub.store.reads import Page, SessionFilter
+from hub.store import lists
+from hub.store.lists import SessionFilter
+from hub.store.reads import Page
 from hub.tokens import sign
 
 FIRST = ("Abena", "Bilal", "Chipo", "Dina", "Emeka", "Fatma", "Gita", "Hana", "Imani", "Jonas", "Kofi", "Lina")
@@ -63,7 +64,7 @@ class Crowd:
     async def _seat(self, actor: Actor) -> int | None:
         """A session that is on and has a seat for this person."""
         wanted = SessionFilter(statuses=(Status.ACTIVE,), free=True)
-        read = partial(reads.sessions_page, wanted=wanted, page=Page(1, 20), now=utc_now(), viewer=actor.id)
+        read = partial(lists.sessions_page, wanted=wanted, page=Page(1, 20), now=utc_now(), viewer=actor.id)
         seen, _ = await self._hub.database.read(read)
         random.shuffle(seen)
         for one in seen:

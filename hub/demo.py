@@ -26,8 +26,9 @@ from hub.domain.model import Price, RosterVisibility, Session, Status
 from hub.domain.people import Actor, Person, Role
 from hub.server import serve
 from hub.settings import Settings
-from hub.store import reads
-from hub.store.reads import Page, SessionFilter
+from hub.store import lists
+from hub.store.lists import SessionFilter
+from hub.store.reads import Page
 from hub.tokens import sign
 
 TOKEN_TTL = timedelta(hours=12)
@@ -125,7 +126,7 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
 @asynccontextmanager
 async def _seeded(hub: Hub) -> AsyncIterator[None]:
     _, total = await hub.database.read(
-        partial(reads.sessions_page, wanted=SessionFilter(), page=Page(1, 1), now=utc_now())
+        partial(lists.sessions_page, wanted=SessionFilter(), page=Page(1, 1), now=utc_now())
     )
     if not total:
         await seed(hub, utc_now())

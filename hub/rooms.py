@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from typing import Any, Protocol
 
-from hub import views
+from hub import news, views
 from hub.domain.events import Present, PublicState, RosterRule, SessionChanged
 from hub.domain.model import LeaveReason
 from hub.domain.roster import Roster, may_see_roster
@@ -67,7 +67,7 @@ class Room:
     def frame(self) -> bytes:
         """The newest state as a `session` message, encoded once for all."""
         if self.state is not None and self._encoded != self.state.revision:
-            self._frame = views.encode(views.session_message(self.state))
+            self._frame = views.encode(news.session_message(self.state))
             self._encoded = self.state.revision
         return self._frame
 
@@ -153,15 +153,15 @@ class Room:
     def _tell_presence(self) -> None:
         if self._roster is None:
             return
-        news = self._roster.news()
-        if news is None:
+        change = self._roster.news()
+        if change is None:
             return
-        message = views.PresenceMessage(
+        message = news.PresenceMessage(
             session=self.id,
-            revision=news.revision,
-            previous=news.previous,
-            joined=[views.present(someone) for someone in news.joined],
-            left=[views.GoneView(id=user_id) for user_id in news.left],
+            revision=change.revision,
+            previous=change.previous,
+            joined=[views.present(someone) for someone in change.joined],
+            left=[views.GoneView(id=user_id) for user_id in change.left],
         )
         frame = views.encode(message)
         for listener, user_id in self._insiders.items():
@@ -186,7 +186,7 @@ class Room:
         if self._roster is None:
             return None
         people = [views.present(someone) for someone in self._roster.people()]
-        return views.encode(views.RosterMessage(session=self.id, revision=self._roster.revision, participants=people))
+        return views.encode(news.RosterMessage(session=self.id, revision=self._roster.revision, participants=people))
 
     def _load_roster(self) -> None:
         if self._roster_load is None:
@@ -291,7 +291,7 @@ class Rooms:
                 listener.visit_closed(change.state.session, closed.reason)
         if change.listing is not None and self._catalog:
             listing = views.listing(change.listing, change.state.participants)
-            frame = views.encode(views.CatalogMessage(session=listing))
+            frame = views.encode(news.CatalogMessage(session=listing))
             for follower in self._catalog:
                 follower.deliver(("catalog", change.state.session), frame, lambda: frame)
 

@@ -29,6 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.logs",
         }
     ),
+    frozenset({"hub.news"}),
     frozenset({"hub.ledger", "hub.rooms", "hub.tokens", "hub.migrations"}),
     frozenset({"hub.presence", "hub.leases"}),
     frozenset({"hub.web", "hub.sockets"}),

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from hub import views
+from hub import news, views
 from hub.errors import InvalidInput
 from hub.sockets import asyncapi, closing, messages
 from tests.running import Client, Running, now, token
@@ -83,7 +83,7 @@ def test_every_message_is_there_once_for_its_direction() -> None:
 def test_no_message_of_the_code_is_left_out() -> None:
     tagged = {
         kind
-        for module in (messages, views)
+        for module in (messages, news, views)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__struct_config__.tag
     }

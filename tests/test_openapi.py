@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Mount, Route
 
-from hub import errors, views
+from hub import errors, news, views
 from hub.app import build
 from hub.settings import Settings
 from hub.web import forms
@@ -30,7 +30,7 @@ ON_THE_SOCKET_ALONE = {"not_active", "payment_required"}
 OF_NO_OPERATION = {"method_not_allowed"}
 """A 405 answers a method that no operation has."""
 
-SHOWN_BY_SOCKETS = {views.SessionMessage, views.RosterMessage, views.PresenceMessage, views.CatalogMessage}
+SHOWN_BY_SOCKETS = {news.SessionMessage, news.RosterMessage, news.PresenceMessage, news.CatalogMessage}
 PARTS_OF_THESE = {views.View, views.GoneView, views.SessionListing}
 
 

@@ -6,10 +6,8 @@ database runs beside, in order, in a task that lives only as long as there is wo
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Hashable
+from datetime import datetime
 from typing import Protocol
 
 from hub import views
@@ -18,7 +16,6 @@ from hub.domain.people import Actor, Role
 from hub.errors import (
     Forbidden,
     HubError,
-    Internal,
     InvalidInput,
     NotActive,
     NotBooked,
@@ -32,6 +29,7 @@ from hub.presence import Stay
 from hub.rooms import Newest
 from hub.sockets import closing
 from hub.sockets.closing import Close
+from hub.sockets.expiry import TokenEnd
 from hub.sockets.lobby import Lobby
 from hub.sockets.messages import (
     AskRoster,
@@ -50,15 +48,10 @@ from hub.sockets.messages import (
     error,
     read,
 )
+from hub.sockets.order import InOrder
 
-log = logging.getLogger("hub.sockets")
-
-WARN_SECONDS = 60
-LONGEST_TIMER = 86_400.0
 WATCHES = 500
 """Sessions one connection may follow."""
-BACKLOG = 32
-"""Messages of one connection that may wait for the database."""
 PATIENCE = 20
 """Messages over the rate that are refused before the socket is closed."""
 
@@ -88,9 +81,8 @@ class Connection:
         self._watched: set[int] = set()
         self._stays: dict[int, Stay] = {}
         self._missed: dict[Hashable, Newest] = {}
-        self._work: deque[tuple[Callable[[], Awaitable[None]], MessageId]] = deque()
-        self._worker: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._order = InOrder(self._refuse)
+        self._token_end = TokenEnd(lobby.clock, self._warn, self._token_ended)
         self._refused = 0
         self._over = False
 
@@ -101,7 +93,7 @@ class Connection:
         self._lobby.connections.add(self)
         self.send(Welcome(connection=self.id, server_time=self._lobby.clock()))
         if authorization is not None:
-            self._later(lambda: self._auth_by_header(authorization), None)
+            self._order.add(lambda: self._auth_by_header(authorization), None)
 
     def received(self, text: str | bytes) -> None:
         """A message has come, whole."""
@@ -158,6 +150,12 @@ class Connection:
         if not self._over:
             self._wire.send(views.encode(message))
 
+    def _refuse(self, refusal: HubError, message_id: MessageId) -> None:
+        self.send(error(refusal, message_id))
+
+    def _warn(self, seconds: int) -> None:
+        self.send(Expiring(in_=seconds))
+
     def close(self, close: Close) -> None:
         """End the socket from this side."""
         if not self._over:
@@ -170,10 +168,10 @@ class Connection:
         match message:
             case Ping():
                 self.send(Pong(id=message.id))
-            case Unwatch() if self._worker is None:
+            case Unwatch() if self._order.idle:
                 self._unwatch(message)
             case _:
-                self._later(lambda: self._handle(message), message.id)
+                self._order.add(lambda: self._handle(message), message.id)
 
     async def _handle(self, message: Incoming) -> None:
         match message:
@@ -214,7 +212,7 @@ class Connection:
         elif (self._actor.id, self._actor.role) != (actor.id, actor.role):
             raise Forbidden("This socket speaks for another person: open a new one.")
         self._actor = actor
-        self._wait_for_end()
+        self._token_end.at(actor.until)
 
     async def _watch(self, message: Watch) -> None:
         if len(self._watched.union(message.sessions)) > WATCHES:
@@ -298,55 +296,13 @@ class Connection:
         if room is None or not room.show_roster(self):
             raise Forbidden("The roster is open to the host, and to participants while the session's rule allows it.")
 
-    # The token's end.
+    # Ends.
 
-    def _wait_for_end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._actor is None or self._over:
-            return
-        left = (self._actor.until - self._lobby.clock()).total_seconds()
-        loop = asyncio.get_running_loop()
-        if left > WARN_SECONDS:
-            self._timer = loop.call_later(min(left - WARN_SECONDS, LONGEST_TIMER), self._wait_for_end)
-        else:
-            self.send(Expiring(in_=max(0, round(left))))
-            self._timer = loop.call_later(max(0.0, left), self._token_ended)
-
-    def _token_ended(self) -> None:
-        actor = self._actor
-        if actor is None or actor.until > self._lobby.clock():
-            self._wait_for_end()
-            return
+    def _token_ended(self, at: datetime) -> None:
         for stay in list(self._stays.values()):
             self._forget(stay)
-            self._lobby.presence.leave_surely(stay, LeaveReason.TOKEN_EXPIRED, actor.until)
+            self._lobby.presence.leave_surely(stay, LeaveReason.TOKEN_EXPIRED, at)
         self.close(closing.TOKEN_ENDED)
-
-    # Order.
-
-    def _later(self, work: Callable[[], Awaitable[None]], message_id: MessageId) -> None:
-        if len(self._work) >= BACKLOG:
-            self.send(error(RateLimited("Too many messages wait: read the answers first."), message_id))
-            return
-        self._work.append((work, message_id))
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        try:
-            while self._work and not self._over:
-                work, message_id = self._work.popleft()
-                try:
-                    await work()
-                except HubError as refusal:
-                    self.send(error(refusal, message_id))
-                except Exception:
-                    log.exception("a message broke")
-                    self.send(error(Internal(), message_id))
-        finally:
-            self._worker = None
 
     def _too_many(self) -> None:
         self._refused += 1
@@ -377,8 +333,8 @@ class Connection:
             return
         self._over = True
         self._lobby.connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._order.stop()
+        self._token_end.cancel()
         self._lobby.rooms.unwatch_catalog(self)
         for session_id in self._watched:
             room = self._lobby.rooms.get(session_id)

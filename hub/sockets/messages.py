@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from hub import strictjson, views
+from hub import news, strictjson, views
 from hub.domain.people import Role
 from hub.errors import Fault, HubError, InvalidInput
 from hub.wording import told
@@ -123,10 +123,10 @@ Outgoing = (
     | Pong
     | Expiring
     | Drain
-    | views.SessionMessage
-    | views.RosterMessage
-    | views.PresenceMessage
-    | views.CatalogMessage
+    | news.SessionMessage
+    | news.RosterMessage
+    | news.PresenceMessage
+    | news.CatalogMessage
 )
 
 TYPES = {kind.__struct_config__.tag: kind for kind in Incoming.__args__}

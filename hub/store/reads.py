@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
 
 from hub.domain.attendance import Attendance, attend
-from hub.domain.booking import BOOKABLE
 from hub.domain.events import Present, PublicState, RosterRule
-from hub.domain.model import Booking, BookingStatus, Session, Status, Visit
+from hub.domain.model import Booking, BookingStatus, Session, Visit
 from hub.domain.people import Person
 from hub.errors import NotFound
 from hub.store.database import snapshot
 from hub.store.mapping import booking_of, person_of, session_of, visit_of
-from hub.store.recent import Recent
 from hub.store.tables import (
     LIVE_BOOKING,
     OPEN_VISIT,
@@ -64,116 +61,19 @@ class Page:
         return (self.number - 1) * self.limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionFilter:
-    """Which sessions, in what order; None asks for nothing."""
-
-    statuses: tuple[Status, ...] = ()
-    expert_id: str | None = None
-    course_id: str | None = None
-    free: bool | None = None
-    available: bool | None = None
-    starts_after: datetime | None = None
-    starts_before: datetime | None = None
-    q: str | None = None
-    sort: str = "startsAt"
-
-
-ORDERS: dict[str, tuple[ColumnElement[Any], ...]] = {
-    "startsAt": (live_sessions.c.starts_at, live_sessions.c.id),
-    "-startsAt": (live_sessions.c.starts_at.desc(), live_sessions.c.id.desc()),
-    "createdAt": (live_sessions.c.created_at, live_sessions.c.id),
-    "-createdAt": (live_sessions.c.created_at.desc(), live_sessions.c.id.desc()),
-    "-live": (live_sessions.c.live.desc(), live_sessions.c.id.desc()),
-}
-
-
-BOOKABLE_VALUES = sorted(status.value for status in BOOKABLE)
-_table = live_sessions.c
-_has_room = and_(
-    _table.status.in_(BOOKABLE_VALUES), or_(_table.max_participants.is_(None), seats_taken < _table.max_participants)
-)
-_mentions = or_(
-    *(
-        func.lower(column).like(func.lower(bindparam("q")), escape="/")
-        for column in (_table.title, _table.description, _table.instructor)
-    )
-)
-# What each filter asks of a row; a filter that is a truth value stands for its opposite too.
-CONDITIONS: dict[str, ColumnElement[bool]] = {
-    "expert_id": _table.expert_id == bindparam("expert_id"),
-    "course_id": _table.course_id == bindparam("course_id"),
-    "free": _table.price_amount.is_(None),
-    "available": _has_room,
-    "starts_after": _table.starts_at >= bindparam("starts_after"),
-    "starts_before": _table.starts_at < bindparam("starts_before"),
-    "q": _mentions,
-}
-
-
-@lru_cache(maxsize=512)
-def _queries(
-    statuses: tuple[Status, ...], shape: tuple[tuple[str, bool], ...], sort: str
-) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
-    """The page's query and the count's for filters of this shape; building them costs more than running them."""
-    conditions = [CONDITIONS[name] if wanted else ~CONDITIONS[name] for name, wanted in shape]
-    if statuses:
-        conditions.append(or_(*(_table.status == status.value for status in statuses)))
-    columns = (live_sessions.c.id, live_sessions.c.revision, seats_taken)
-    rows = select(*columns).where(*conditions).order_by(*ORDERS[sort])
-    total = select(func.count()).select_from(live_sessions).where(*conditions)
-    return rows.limit(bindparam("limit")).offset(bindparam("offset")), total
-
-
-def sessions_page(
-    connection: Connection, wanted: SessionFilter, page: Page, now: datetime, viewer: str | None = None
-) -> tuple[list[Seen], int]:
-    """One page of sessions as `viewer` (a user id) sees them, and how many there are in all."""
-    asked = {name: value for name in CONDITIONS if (value := getattr(wanted, name)) not in (None, ())}
-    shape = tuple((name, value is not False) for name, value in asked.items())
-    rows_query, total_query = _queries(wanted.statuses, shape, wanted.sort)
-    values: dict[str, Any] = {name: value for name, value in asked.items() if not isinstance(value, bool)}
-    values["now"] = now
-    if wanted.q is not None:
-        values["q"] = f"%{_literally(wanted.q)}%"
-    rows = connection.execute(rows_query, {**values, "limit": page.limit, "offset": page.offset}).all()
-    recent = Recent.of(connection)
-    found = {session_id: (revision, seats) for session_id, revision, seats in rows}
-    sessions = recent.sessions(found, partial(_sessions_with_seats, connection, now))
-    bookings = _bookings_of(connection, viewer, found, now)
-    seen = [Seen(session, seats, bookings.get(session.id)) for session, seats in sessions.values()]
-
-    def ask() -> int:
-        return connection.execute(total_query, values).scalar_one()
-
-    if wanted.available is not None:  # the clock moves this count without any commit
-        return seen, ask()
-    return seen, recent.count(connection, (wanted.statuses, shape, *map(str, asked.values())), ask)
-
-
-def _literally(words: str) -> str:
-    for letter in "/%_":
-        words = words.replace(letter, f"/{letter}")
-    return words
-
-
-def answers(connection: Connection) -> None:
-    """Ask next to nothing, to learn whether the database answers and has our tables."""
-    connection.exec_driver_sql("SELECT 1 FROM live_sessions LIMIT 1")
-
-
 def one_session(connection: Connection, session_id: int, now: datetime, viewer: str | None = None) -> Seen:
     """One session as `viewer` sees it; raises NotFound."""
     query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id == session_id)
     row = connection.execute(query, {"now": now}).one_or_none()
     if row is None:
         raise NotFound(f"There is no session {session_id}.")
-    return Seen(session_of(row), row.seats, _bookings_of(connection, viewer, [session_id], now).get(session_id))
+    return Seen(session_of(row), row.seats, bookings_of(connection, viewer, [session_id], now).get(session_id))
 
 
-def _bookings_of(
+def bookings_of(
     connection: Connection, viewer: str | None, session_ids: Collection[int], now: datetime
 ) -> dict[int, Booking]:
+    """The bookings of `viewer` that take a seat in these sessions, by session."""
     if viewer is None or not session_ids:
         return {}
     table = session_bookings
@@ -195,14 +95,15 @@ def bookings_of_person(
 
 
 def _sessions(connection: Connection, ids: Collection[int], now: datetime, viewer: str) -> dict[int, Seen]:
-    bookings = _bookings_of(connection, viewer, ids, now)
-    found = _sessions_with_seats(connection, now, ids)
+    bookings = bookings_of(connection, viewer, ids, now)
+    found = sessions_with_seats(connection, now, ids)
     return {
         session_id: Seen(session, seats, bookings.get(session_id)) for session_id, (session, seats) in found.items()
     }
 
 
-def _sessions_with_seats(connection: Connection, now: datetime, ids: Collection[int]) -> dict[int, tuple[Session, int]]:
+def sessions_with_seats(connection: Connection, now: datetime, ids: Collection[int]) -> dict[int, tuple[Session, int]]:
+    """These sessions, each with the seats taken at `now`; unknown ones are left out."""
     query = select(live_sessions, seats_taken.label("seats")).where(live_sessions.c.id.in_(ids))
     return {row.id: (session_of(row), row.seats) for row in connection.execute(query, {"now": now})}
 
@@ -307,7 +208,7 @@ def public_states(
     connection: Connection, ids: Collection[int], now: datetime
 ) -> dict[int, tuple[PublicState, RosterRule]]:
     """What anyone may know of these sessions, and who may see their rosters; unknown ones are left out."""
-    found = _sessions_with_seats(connection, now, ids).values()
+    found = sessions_with_seats(connection, now, ids).values()
     return {
         session.id: (PublicState.of(session, seats), RosterRule(session.expert_id, session.roster_visibility))
         for session, seats in found
@@ -383,3 +284,8 @@ def leases(connection: Connection) -> list[Lease]:
     open_nodes = select(session_participants.c.node_id).where(OPEN_VISIT).distinct()
     query = select(nodes).where(or_(nodes.c.state != "dead", nodes.c.id.in_(open_nodes)))
     return [Lease(row.id, row.state, row.last_beat) for row in connection.execute(query)]
+
+
+def answers(connection: Connection) -> None:
+    """Ask next to nothing, to learn whether the database answers and has our tables."""
+    connection.exec_driver_sql("SELECT 1 FROM live_sessions LIMIT 1")

@@ -21,9 +21,10 @@ from hub.ids import new_id
 from hub.ledger import Ledger
 from hub.sealing import Vault
 from hub.sharing import Shared
-from hub.store import reads
+from hub.store import lists, reads
 from hub.store.database import Database
-from hub.store.reads import Seen, SessionFilter
+from hub.store.lists import SessionFilter
+from hub.store.reads import Seen
 from hub.web.http import Answer, Call, encoded
 
 SHOWN_UNASKED = (Status.ACTIVE, Status.SCHEDULED)
@@ -67,12 +68,12 @@ class Rest:
             # Strangers all see the same, and ask for it by the thousand: those who ask together share one read.
             page = partial(self._page_for_strangers, call, wanted)
             return Answer(content=await self.strangers.ask((wanted, call.page), page))
-        read = partial(reads.sessions_page, wanted=wanted, page=call.page, now=self.clock(), viewer=call.actor.id)
+        read = partial(lists.sessions_page, wanted=wanted, page=call.page, now=self.clock(), viewer=call.actor.id)
         seen, total = await self.database.read(read)
         return Answer([self._view(one, call.actor) for one in seen], total=total)
 
     async def _page_for_strangers(self, call: Call, wanted: SessionFilter) -> bytes:
-        read = partial(reads.sessions_page, wanted=wanted, page=call.page, now=self.clock())
+        read = partial(lists.sessions_page, wanted=wanted, page=call.page, now=self.clock())
         seen, total = await self.database.read(read)
         return encoded(call, Answer([self._view(one, None) for one in seen], total=total))
 
