@@ -101,11 +101,15 @@ export class CreateForm {
     const rest = [];
     for (const { pointer, detail } of problem.errors ?? []) {
       const field = this.form.elements[fields[pointer] ?? pointer.slice(1)];
-      if (!field || !this.mark(field, detail.charAt(0).toUpperCase() + detail.slice(1))) rest.push(`${pointer} ${detail}`);
+      if (!field || !this.mark(field, plain(detail))) rest.push(`${pointer} ${detail}`);
     }
     const count = (problem.errors?.length ?? 0) - rest.length;
     this.summary.textContent = rest.length ? rest.join("; ") : count ? "Please mend what is marked." : problem.message;
     this.summary.hidden = false;
     (this.form.querySelector("[aria-invalid]") ?? byId("create-send")).focus();
   }
+}
+
+function plain(detail) {
+  return detail.charAt(0).toUpperCase() + detail.slice(1).replaceAll("`", "");
 }
