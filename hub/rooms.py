@@ -20,15 +20,18 @@ from hub.errors import Unavailable
 
 log = logging.getLogger("hub.rooms")
 
+RETRY_SECONDS = 1.0
+
 Snapshot = tuple[PublicState, RosterRule]
-Newest = Callable[[], bytes | None]
+Newest = Callable[["Listener"], bytes | None]
+"""What a listener may see at the moment it is asked; None for nothing (any more)."""
 
 
 class Listener(Protocol):
     """Someone who is told."""
 
     def deliver(self, key: Hashable, frame: bytes, newest: Newest) -> None:
-        """Take `frame` now; or, when that is not possible, ask `newest` once for each `key` when it is."""
+        """Take `frame` now; or, when that is not possible, give `newest` oneself once for each `key` when it is."""
 
     def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
         """A visit this listener registered was ended by someone else."""
@@ -52,11 +55,12 @@ class Room:
         self.id = session_id
         self.state: PublicState | None = None
         self.rule: RosterRule | None = None
-        self.loaded: asyncio.Future[None] | None = None
+        self.openers = 0
         self._watchers: set[Listener] = set()
-        self._insiders: dict[Listener, str] = {}
+        self._insiders: dict[Listener, bool] = {}
         self._roster: Roster | None = None
         self._roster_load: asyncio.Task[None] | None = None
+        self._roster_encoded = (0, b"")
         self._heard: list[SessionChanged] = []
         self._frame = b""
         self._encoded = 0
@@ -73,8 +77,8 @@ class Room:
 
     @property
     def empty(self) -> bool:
-        """Whether nobody listens."""
-        return not (self._watchers or self._insiders)
+        """Whether nobody listens, or is about to."""
+        return not (self._watchers or self._insiders or self.openers)
 
     def learn(self, snapshot: Snapshot) -> None:
         """Take a state that was read, if it is newer than what was heard."""
@@ -87,10 +91,10 @@ class Room:
         self._watchers.add(listener)
         self._deliver_state(listener)
 
-    def enter(self, listener: Listener, user_id: str, *, show_state: bool = True) -> None:
-        """Tell `listener` the state and, while `user_id` may see it, the roster."""
+    def enter(self, listener: Listener, *, host: bool, show_state: bool = True) -> None:
+        """Tell `listener`, the `host` or a participant, the state and, while it may see it, the roster."""
         self._tell_presence()  # to those inside before: for the newcomer it is in the roster
-        self._insiders[listener] = user_id
+        self._insiders[listener] = host
         if show_state:
             self._deliver_state(listener)
         self.show_roster(listener)
@@ -109,15 +113,13 @@ class Room:
 
     def show_roster(self, listener: Listener) -> bool:
         """Send the roster to `listener` if it may see it; False if it may not."""
-        if not self._may_see(self._insiders.get(listener)):
+        if not self._may_see(listener):
             return False
         if self._roster is None:
             self._load_roster()
         else:
             self._tell_presence()
-            frame = self._roster_frame()
-            if frame is not None:
-                listener.deliver(("roster", self.id), frame, self._roster_frame)
+            self._deliver_roster(listener)
         return True
 
     def receive(self, change: SessionChanged) -> None:
@@ -164,29 +166,39 @@ class Room:
             left=[views.GoneView(id=user_id) for user_id in change.left],
         )
         frame = views.encode(message)
-        for listener, user_id in self._insiders.items():
-            if self._may_see(user_id):
+        for listener in self._insiders:
+            if self._may_see(listener):
                 listener.deliver(("roster", self.id), frame, self._roster_frame)
 
     def _everyone(self) -> Iterable[Listener]:
         return self._watchers if not self._insiders else self._watchers | self._insiders.keys()
 
     def _deliver_state(self, listener: Listener) -> None:
-        listener.deliver(("session", self.id), self.frame, self._newest)
+        if self.state is not None:
+            listener.deliver(("session", self.id), self.frame, self._state_frame)
 
-    def _newest(self) -> bytes | None:
-        return self.frame
+    def _state_frame(self, listener: Listener) -> bytes | None:
+        return self.frame if listener in self._watchers or listener in self._insiders else None
 
-    def _may_see(self, user_id: str | None) -> bool:
-        if user_id is None or self.rule is None or self.state is None:
+    def _may_see(self, listener: Listener) -> bool:
+        host = self._insiders.get(listener)
+        if host is None or self.rule is None or self.state is None:
             return False
-        return may_see_roster(self.rule, user_id, self.state.live, self._rooms.roster_limit)
+        return may_see_roster(self.rule, host=host, live=self.state.live, limit=self._rooms.roster_limit)
 
-    def _roster_frame(self) -> bytes | None:
-        if self._roster is None:
+    def _deliver_roster(self, listener: Listener) -> None:
+        frame = self._roster_frame(listener)
+        if frame is not None:
+            listener.deliver(("roster", self.id), frame, self._roster_frame)
+
+    def _roster_frame(self, listener: Listener) -> bytes | None:
+        if self._roster is None or not self._may_see(listener):
             return None
-        people = [views.present(someone) for someone in self._roster.people()]
-        return views.encode(news.RosterMessage(session=self.id, revision=self._roster.revision, participants=people))
+        if self._roster_encoded[0] != self._roster.revision:
+            people = [views.present(someone) for someone in self._roster.people()]
+            message = news.RosterMessage(session=self.id, revision=self._roster.revision, participants=people)
+            self._roster_encoded = (self._roster.revision, views.encode(message))
+        return self._roster_encoded[1]
 
     def _load_roster(self) -> None:
         if self._roster_load is None:
@@ -194,24 +206,23 @@ class Room:
             self._roster_load = self._rooms.spawn(self._read_roster())
 
     async def _read_roster(self) -> None:
-        """Read first, then apply what was heard meanwhile; tell all who may see it."""
+        """Read, apply what was heard meanwhile, tell all who may see it; while it can't be read, try again."""
         try:
-            revision, people = await self._rooms.source.roster(self.id)
-            roster = Roster(revision, people)
-            if not all(roster.hear(change) for change in self._heard):
-                revision, people = await self._rooms.source.roster(self.id)
-                roster = Roster(revision, people)
-            roster.news()
-            self._roster = roster
-        except Unavailable:
-            log.warning("the roster of session %s can't be read now", self.id)
+            while self._roster is None and any(map(self._may_see, self._insiders)):
+                try:
+                    roster = Roster(*await self._rooms.source.roster(self.id))
+                    # A hole in what was heard since: one of a lossy bus, and cured by reading again.
+                    if all([roster.hear(change) for change in self._heard]):
+                        roster.news()
+                        self._roster = roster
+                except Unavailable:
+                    log.warning("the roster of session %s can't be read now", self.id)
+                    await asyncio.sleep(RETRY_SECONDS)
         finally:
             self._heard.clear()
             self._roster_load = None
-        frame = self._roster_frame()
-        for listener, user_id in self._insiders.items():
-            if frame is not None and self._may_see(user_id):
-                listener.deliver(("roster", self.id), frame, self._roster_frame)
+        for listener in self._insiders:
+            self._deliver_roster(listener)
 
 
 class Rooms:
@@ -230,26 +241,33 @@ class Rooms:
     async def open(self, session_ids: Iterable[int]) -> dict[int, Room]:
         """The rooms of these sessions with their state known; unknown sessions are left out. May raise Unavailable.
 
-        A room that is opened and then neither watched nor entered is to be given to `close`.
+        Watch or enter them at once, without awaiting, or give them to `close`.
         """
-        rooms = {session_id: self._room(session_id) for session_id in session_ids}
-        cold = {room.id: room for room in rooms.values() if room.state is None}
-        if cold:
-            # The rooms stand already, so what is announced while this reads is heard: nothing falls between.
-            try:
-                states = await self.source.states(cold)
-            except BaseException:
-                for room in cold.values():
-                    self.close(room)
-                raise
-            for room in cold.values():
+        rooms = [self._room(session_id) for session_id in dict.fromkeys(session_ids)]
+        for room in rooms:
+            room.openers += 1
+        try:
+            # The rooms stand while this reads, so what is announced meanwhile is heard: nothing falls between.
+            cold = [room.id for room in rooms if room.state is None]
+            states = await self.source.states(cold) if cold else {}
+            for room in rooms:
                 if room.id in states:
                     room.learn(states[room.id])
-                elif room.state is None:
-                    self.close(room)
-        # Another one may have closed an empty room meanwhile; this one is used now, so it stands again.
-        found = {room.id: room for room in rooms.values() if room.state is not None}
-        return {session_id: self._rooms.setdefault(session_id, room) for session_id, room in found.items()}
+        except BaseException:
+            self._unpin(rooms)
+            for room in rooms:
+                self.close(room)
+            raise
+        self._unpin(rooms)
+        for room in rooms:
+            if room.state is None:
+                self.close(room)
+        return {room.id: room for room in rooms if room.state is not None}
+
+    @staticmethod
+    def _unpin(rooms: Iterable[Room]) -> None:
+        for room in rooms:
+            room.openers -= 1
 
     def __len__(self) -> int:
         """How many rooms stand."""
@@ -292,8 +310,12 @@ class Rooms:
         if change.listing is not None and self._catalog:
             listing = views.listing(change.listing, change.state.participants)
             frame = views.encode(news.CatalogMessage(session=listing))
+            newest = self._catalog_frame(frame)
             for follower in self._catalog:
-                follower.deliver(("catalog", change.state.session), frame, lambda: frame)
+                follower.deliver(("catalog", change.state.session), frame, newest)
+
+    def _catalog_frame(self, frame: bytes) -> Newest:
+        return lambda follower: frame if follower in self._catalog else None
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` beside the rooms, kept until it ends."""

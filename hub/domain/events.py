@@ -118,5 +118,5 @@ def born(session: Session) -> SessionChanged:
 def present(live: LiveSession, user_id: str) -> Present:
     """The roster's line for someone with an open visit."""
     person = live.people[user_id]
-    since = min(visit.joined_at for visit in live.visits_of(user_id))
+    since = min(visit.present_since for visit in live.visits_of(user_id))
     return Present(person.id, person.name, person.role, since)

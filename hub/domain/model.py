@@ -122,7 +122,7 @@ class Booking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One connection's stay in one session."""
+    """One connection's stay in one session; `present_since` is when the person's unbroken presence began."""
 
     id: str
     session_id: int
@@ -130,6 +130,7 @@ class Visit:
     connection_id: str
     node_id: str
     joined_at: datetime
+    present_since: datetime
     left_at: datetime | None = None
     reason: LeaveReason | None = None
 
@@ -216,6 +217,16 @@ class LiveSession:
         """The person's open visits."""
         self._must_know(user_id)
         return [self.visits[visit_id] for visit_id in self._open.get(user_id, ())]
+
+    def present_since(self, user_id: str, now: datetime) -> datetime:
+        """When the person's presence began; `now` for someone who is not here.
+
+        Who left and comes back within one commit was never seen leaving, so that presence is unbroken.
+        """
+        visits = self.visits_of(user_id)
+        if not visits and self._was_present.get(user_id):
+            visits = [visit for visit in self.visits.values() if visit.user_id == user_id]
+        return min((visit.present_since for visit in visits), default=now)
 
     def open_visits(self) -> list[Visit]:
         """Every open visit that is here; all there are when `about` is None."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hub.domain.model import BookingStatus, LeaveReason, LiveSession, Status, Visit
 from hub.domain.people import Actor, Role
 from hub.domain.sessions import doors_are_open, doors_open_at
-from hub.errors import NotActive, NotBooked, PaymentRequired
+from hub.errors import NotActive, NotBooked, PaymentRequired, TokenExpired
 
 
 def join(
@@ -22,6 +22,8 @@ def join(
     doors: timedelta,
 ) -> Visit:
     """Let a connection in; joining again on the same connection answers the visit it already has."""
+    if actor.until <= now:
+        raise TokenExpired()
     _may_join(live, now, actor)
     session = live.session
     if not doors_are_open(session, now, doors):
@@ -40,6 +42,7 @@ def join(
         connection_id=connection_id,
         node_id=node_id,
         joined_at=now,
+        present_since=live.present_since(actor.id, now),
     )
     live.put_visit(visit)
     return visit

@@ -19,11 +19,9 @@ class RosterNews:
     left: tuple[str, ...]
 
 
-def may_see_roster(rule: RosterRule, user_id: str, live: int, limit: int) -> bool:
+def may_see_roster(rule: RosterRule, *, host: bool, live: int, limit: int) -> bool:
     """The host always; a participant while the roster is open to them and no more than `limit` are present."""
-    if user_id == rule.expert_id:
-        return True
-    return rule.visibility is RosterVisibility.PARTICIPANTS and live <= limit
+    return host or (rule.visibility is RosterVisibility.PARTICIPANTS and live <= limit)
 
 
 class Roster:

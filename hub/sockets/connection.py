@@ -26,7 +26,7 @@ from hub.errors import (
 )
 from hub.ids import new_id
 from hub.presence import Stay
-from hub.rooms import Newest
+from hub.rooms import Newest, Room
 from hub.sockets import closing
 from hub.sockets.closing import Close
 from hub.sockets.expiry import TokenEnd
@@ -52,6 +52,7 @@ from hub.sockets.order import InOrder
 
 WATCHES = 500
 """Sessions one connection may follow."""
+CANCELLED = "Your seat, or the whole session, was cancelled: you have left it."
 PATIENCE = 20
 """Messages over the rate that are refused before the socket is closed."""
 
@@ -83,6 +84,7 @@ class Connection:
         self._missed: dict[Hashable, Newest] = {}
         self._order = InOrder(self._refuse)
         self._token_end = TokenEnd(lobby.clock, self._warn, self._token_ended)
+        self._joining: dict[int, LeaveReason | None] = {}
         self._refused = 0
         self._over = False
 
@@ -116,7 +118,7 @@ class Connection:
         """The peer caught up: it gets the newest state of what it missed, once each."""
         missed, self._missed = self._missed, {}
         for newest in missed.values():
-            frame = newest()
+            frame = newest(self)
             if frame is not None:
                 self._wire.send(frame)
 
@@ -141,9 +143,10 @@ class Connection:
         if stay is None:
             return
         self._forget(stay)
-        if reason is LeaveReason.CANCELLED:
-            gone = NotBooked("Your seat in this session was cancelled, so you have left it.")
-            self.send(error(gone, session=session_id))
+        if session_id in self._joining:
+            self._joining[session_id] = reason
+        elif reason is LeaveReason.CANCELLED:
+            self.send(error(NotBooked(CANCELLED), session=session_id))
 
     def send(self, message: views.View) -> None:
         """Send a message to this client alone."""
@@ -191,6 +194,8 @@ class Connection:
     async def _auth(self, message: Auth) -> None:
         actor = await self._lobby.tokens.actor(message.token)
         self._be(actor)
+        if self._over:
+            return
         self.send(Ok(id=message.id, user=actor.id, role=actor.role, expires_at=actor.until))
         for session_id in self._watched:
             self._enter_as_host(session_id)
@@ -235,10 +240,14 @@ class Connection:
         """An expert sees the roster of an own session without joining it."""
         room = self._lobby.rooms.get(session_id)
         actor = self._actor
-        if room is None or room.rule is None or actor is None or session_id in self._stays:
+        if self._over or room is None or actor is None or session_id in self._stays:
             return
-        if actor.role is Role.EXPERT and room.rule.expert_id == actor.id:
-            room.enter(self, actor.id, show_state=False)
+        if self._is_host(room):
+            room.enter(self, host=True, show_state=False)
+
+    def _is_host(self, room: Room) -> bool:
+        actor, rule = self._actor, room.rule
+        return actor is not None and rule is not None and actor.role is Role.EXPERT and rule.expert_id == actor.id
 
     def _unwatch(self, message: Unwatch) -> None:
         for session_id in message.sessions:
@@ -255,30 +264,46 @@ class Connection:
     async def _join(self, message: Join) -> None:
         if self._actor is None:
             raise Unauthenticated("Say who you are first: send `auth` with a token.")
-        actor = self._actor
-        rooms = await self._lobby.rooms.open([message.session])
-        if message.session not in rooms:
-            raise NotFound(f"There is no session {message.session}.")
-        stay = self._stays.get(message.session) or Stay(message.session, new_id(), actor.id)
-        is_new = message.session not in self._stays
-        # Registered before it is recorded, so that its end can't be missed.
-        self._stays[message.session] = stay
+        actor, session_id = self._actor, message.session
+        room = (await self._lobby.rooms.open([session_id])).get(session_id)
+        if room is None:
+            raise NotFound(f"There is no session {session_id}.")
+        if self._over:
+            self._lobby.rooms.close(room)
+            return
+        stay = self._stays.get(session_id)
+        meeting = await (self._enter(actor, session_id) if stay is None else self._ask_again(stay, actor))
+        stay = self._stays.get(session_id)
+        if stay is None or self._over:
+            return
+        self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
+        room = (await self._lobby.rooms.open([session_id])).get(session_id)
+        if room is not None and self._stays.get(session_id) is stay:
+            room.enter(self, host=self._is_host(room))
+
+    async def _ask_again(self, stay: Stay, actor: Actor) -> views.Meeting:
+        """Joining twice on one connection answers what the first time did."""
+        return await self._lobby.presence.join(stay, actor, self.id)
+
+    async def _enter(self, actor: Actor, session_id: int) -> views.Meeting:
+        """Registered before it is recorded, so that its end can't be missed."""
+        stay = self._stays[session_id] = Stay(session_id, new_id(), actor.id)
         self._lobby.rooms.register_visit(stay.visit_id, self)
+        self._joining[session_id] = None
         try:
             meeting = await self._lobby.presence.join(stay, actor, self.id)
         except BaseException:
-            if is_new:
-                self._forget(stay)
+            self._forget(stay)
             raise
+        finally:
+            ended = self._joining.pop(session_id, None)
         if self._over:
             self._drop(stay)
-            return
-        if self._stays.get(message.session) is not stay:
+        elif ended is LeaveReason.CANCELLED:
+            raise NotBooked(CANCELLED)
+        elif ended is not None:
             raise NotActive("The session ended while you joined it.")
-        self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
-        room = (await self._lobby.rooms.open([message.session]))[message.session]
-        if self._stays.get(message.session) is stay:
-            room.enter(self, actor.id)
+        return meeting
 
     async def _leave(self, message: Leave) -> None:
         stay = self._stays.get(message.session)
@@ -341,5 +366,6 @@ class Connection:
             if room is not None:
                 room.unwatch(self)
                 room.exit(self)
+        self._watched.clear()
         if self._actor is not None:
             self._lobby.people.exit(self._actor.id)

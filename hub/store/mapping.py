@@ -134,6 +134,7 @@ def visit_of(row: type_of_row) -> Visit:
         connection_id=row.connection_id,
         node_id=row.node_id,
         joined_at=row.joined_at,
+        present_since=row.present_since,
         left_at=row.left_at,
         reason=None if row.reason is None else LeaveReason(row.reason),
     )
@@ -148,6 +149,7 @@ def visit_values(visit: Visit) -> dict[str, Any]:
         "connection_id": visit.connection_id,
         "node_id": visit.node_id,
         "joined_at": visit.joined_at,
+        "present_since": visit.present_since,
         "left_at": visit.left_at,
         "reason": visit.reason and visit.reason.value,
     }

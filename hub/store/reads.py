@@ -147,7 +147,7 @@ def _count(connection: Connection, query: Select[*tuple[Any, ...]]) -> int:
 def _present() -> Select[*tuple[Any, ...]]:
     table = session_participants
     return (
-        select(table.c.user_id, users.c.name, users.c.role, func.min(table.c.joined_at).label("joined_at"))
+        select(table.c.user_id, users.c.name, users.c.role, func.min(table.c.present_since).label("joined_at"))
         .join(users, users.c.id == table.c.user_id)
         .where(OPEN_VISIT, table.c.session_id == bindparam("session_id"))
         .group_by(table.c.user_id, users.c.name, users.c.role)
@@ -155,7 +155,9 @@ def _present() -> Select[*tuple[Any, ...]]:
 
 
 present_query = _present()
-present_in_order = present_query.order_by(func.min(session_participants.c.joined_at), session_participants.c.user_id)
+present_in_order = present_query.order_by(
+    func.min(session_participants.c.present_since), session_participants.c.user_id
+)
 present_count = select(func.count()).select_from(present_query.subquery())
 
 

@@ -182,6 +182,7 @@ session_participants = Table(
     Column("connection_id", String(64), nullable=False),
     Column("node_id", String(64), ForeignKey("nodes.id"), nullable=False),
     Column("joined_at", Instant, nullable=False),
+    Column("present_since", Instant, nullable=False),
     Column("left_at", Instant),
     Column("reason", String(16)),
     CheckConstraint(

@@ -205,16 +205,15 @@ class Rest:
         actor = call.signed_in
         session = reads.one_session(connection, call.session_id, self.clock()).session
         rule = RosterRule(session.expert_id, session.roster_visibility)
-        if actor.role is Role.EXPERT and actor.id == session.expert_id:
-            return
-        if not may_see_roster(rule, actor.id, session.live, self.roster_limit):
+        host = actor.role is Role.EXPERT and actor.id == session.expert_id
+        if not may_see_roster(rule, host=host, live=session.live, limit=self.roster_limit):
             closed = rule.visibility is RosterVisibility.HOST
             raise Forbidden(
                 "The roster of this session is for its host."
                 if closed
                 else f"The roster is open to participants while {self.roster_limit} people or fewer are present."
             )
-        if not reads.is_present(connection, call.session_id, actor.id):
+        if not host and not reads.is_present(connection, call.session_id, actor.id):
             raise Forbidden("The roster is open to the host and to those who are present: join the session first.")
 
     async def attendance(self, call: Call) -> Answer:

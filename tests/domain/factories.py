@@ -64,7 +64,8 @@ def a_booking(user_id: str = "s-1", status: BookingStatus = BookingStatus.CONFIR
 def a_visit(user_id: str = "s-1", visit_id: str = "v-1", **values: Any) -> Visit:
     """An open visit since NOW, on the connection `c-<visit>` of the process n-1."""
     defaults: dict[str, Any] = {"session_id": 1, "connection_id": f"c-{visit_id}", "node_id": "n-1", "joined_at": NOW}
-    return Visit(id=visit_id, user_id=user_id, **(defaults | values))
+    whole = defaults | values
+    return Visit(id=visit_id, user_id=user_id, **({"present_since": whole["joined_at"]} | whole))
 
 
 def gathered(

@@ -178,9 +178,10 @@ def check_attendance(rows: Rows, now: datetime) -> None:
 
 
 def check_follower(rows: Rows, follower: Follower) -> None:
-    """Snapshot and announcements are a fresh snapshot: the state, and who is on the roster."""
+    """Snapshot and announcements are a fresh snapshot: the state, who is on the roster, and since when."""
     assert follower.state == rows.snapshot(rows.announced_at)
     present = {visit.user_id: rows.people[visit.user_id] for visit in rows.open_visits()}
     assert {user_id: Person(who.id, who.name, who.role) for user_id, who in follower.roster.items()} == present
-    for visit in rows.open_visits():
-        assert follower.roster[visit.user_id].joined_at <= visit.joined_at
+    for user_id in present:
+        since = min(visit.present_since for visit in rows.open_visits() if visit.user_id == user_id)
+        assert follower.roster[user_id].joined_at == since

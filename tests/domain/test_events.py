@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, is_dataclass, replace
-from datetime import timedelta
+from dataclasses import asdict, fields, is_dataclass
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
@@ -31,8 +31,8 @@ from tests.domain.factories import (
 ACTIVE = Status.ACTIVE
 
 
-def join(live: LiveSession, actor: Actor, tab: str) -> None:
-    presence.join(live, STARTS, actor=actor, visit_id=tab, connection_id=tab, node_id="n-1", doors=DOORS)
+def join(live: LiveSession, actor: Actor, tab: str, now: datetime = STARTS) -> None:
+    presence.join(live, now, actor=actor, visit_id=tab, connection_id=tab, node_id="n-1", doors=DOORS)
 
 
 def leave(live: LiveSession, tab: str) -> None:
@@ -105,7 +105,7 @@ def test_a_second_tab_joins_nobody_and_its_closing_removes_nobody() -> None:
 def test_a_person_who_comes_with_two_tabs_comes_once_and_since_the_first() -> None:
     live = a_room()
     join(live, a_student("s-1"), "one")
-    live.put_visit(replace(a_visit("s-1", "two"), joined_at=STARTS + SECOND))
+    join(live, a_student("s-1"), "two", STARTS + SECOND)
     assert [(who.id, who.joined_at) for who in changed(live, STARTS).joined] == [("s-1", STARTS)]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
 from hub.domain import presence, sessions
 from hub.domain.model import BookingStatus, LeaveReason, LiveSession, Status, Visit
 from hub.domain.people import Actor, Role
-from hub.errors import NotActive, NotBooked, PaymentRequired
+from hub.errors import NotActive, NotBooked, PaymentRequired, TokenExpired
 from tests.domain.factories import (
     DOORS,
     HOLD,
@@ -82,7 +84,7 @@ def test_the_owner_joins_without_a_seat_and_counts() -> None:
     assert live.session.live == 1
 
 
-@pytest.mark.parametrize("actor", [STRANGER, a_student(), Actor(OWNER.id, "Namesake", Role.STUDENT, NOW)])
+@pytest.mark.parametrize("actor", [STRANGER, a_student(), Actor(OWNER.id, "Namesake", Role.STUDENT, OWNER.until)])
 def test_nobody_else_joins_without_a_seat(actor: Actor) -> None:
     live = gathered(a_session(status=ACTIVE))
     with pytest.raises(NotBooked):
@@ -216,3 +218,31 @@ def test_presence_of_someone_who_was_not_loaded_is_a_programming_error() -> None
         join(live)
     with pytest.raises(LookupError, match="s-1"):
         live.put_visit(a_visit())
+
+
+def test_presence_is_unbroken_from_tab_to_tab_and_begins_anew_after_a_leave() -> None:
+    live = LiveSession.of(a_session(status=Status.ACTIVE), about=["s-1"], bookings=[a_booking()])
+    come = partial(presence.join, live, actor=a_student("s-1"), node_id="n-1", doors=DOORS)
+
+    first = come(NOW, visit_id="v-1", connection_id="c-1")
+    second = come(NOW + timedelta(minutes=1), visit_id="v-2", connection_id="c-2")
+    live = LiveSession.of(live.session, about=["s-1"], bookings=[a_booking()], visits=[first, second])
+    go = partial(presence.leave, live, at=None, reason=LeaveReason.LEFT)
+    go(NOW + timedelta(minutes=2), visit_id="v-1")
+    assert live.present_since("s-1", NOW + timedelta(minutes=3)) == NOW
+    go(NOW + timedelta(minutes=3), visit_id="v-2")
+    again = live.present_since("s-1", NOW + timedelta(minutes=4))
+    gone = LiveSession.of(live.session, about=["s-1"], bookings=[a_booking()])
+
+    assert again == NOW, "who left and came back within one commit was never seen leaving"
+    assert gone.present_since("s-1", NOW + timedelta(minutes=9)) == NOW + timedelta(minutes=9)
+
+
+def test_a_token_that_has_ended_joins_nobody() -> None:
+    live = LiveSession.of(a_session(status=Status.ACTIVE), about=["s-1"], bookings=[a_booking()])
+    actor = replace(a_student("s-1"), until=NOW)
+
+    with pytest.raises(TokenExpired):
+        presence.join(live, NOW, actor=actor, visit_id="v-1", connection_id="c-1", node_id="n-1", doors=DOORS)
+
+    assert not live.dirty

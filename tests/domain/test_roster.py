@@ -144,4 +144,4 @@ def test_what_nobody_was_told_yet_is_in_no_roster() -> None:
 def test_names_are_for_the_host_and_for_participants_while_the_rule_and_the_limit_allow(
     visibility: RosterVisibility, who: str, live: int, sees: bool
 ) -> None:
-    assert may_see_roster(RosterRule("e-7", visibility), who, live, limit=2) is sees
+    assert may_see_roster(RosterRule("e-7", visibility), host=who == "e-7", live=live, limit=2) is sees

@@ -70,8 +70,9 @@ BOOKING = (
     " VALUES ('{id}', 1, 'u', '{status}', '2029-01-01', {confirmed_at}, NULL)"
 )
 VISIT = (
-    "INSERT INTO session_participants (id, session_id, user_id, connection_id, node_id, joined_at, left_at, reason)"
-    " VALUES ('{id}', 1, '{user}', 'c', 'n', '2029-01-02', {left}, {reason})"
+    "INSERT INTO session_participants (id, session_id, user_id, connection_id, node_id, joined_at,"
+    " present_since, left_at, reason)"
+    " VALUES ('{id}', 1, '{user}', 'c', 'n', '2029-01-02', '2029-01-02', {left}, {reason})"
 )
 FINE = SESSION.format(confirmed=0, live=0, peak=0)
 

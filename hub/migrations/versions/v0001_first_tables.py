@@ -151,6 +151,7 @@ def upgrade() -> None:
         sa.Column("connection_id", sa.String(length=64), nullable=False),
         sa.Column("node_id", sa.String(length=64), nullable=False),
         sa.Column("joined_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("present_since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.String(length=16), nullable=True),
         sa.CheckConstraint(
