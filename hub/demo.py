@@ -25,7 +25,7 @@ from hub.domain import booking, sessions
 from hub.domain.model import Price, RosterVisibility, Session, Status
 from hub.domain.people import Actor, Person, Role
 from hub.server import serve
-from hub.settings import Settings, WrongSetting
+from hub.settings import MAKE_A_KEY, Settings, WrongSetting
 from hub.store import lists
 from hub.store.lists import SessionFilter
 from hub.store.reads import Page
@@ -108,8 +108,8 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
     """
     if keep and settings.secret_key is None:
         raise WrongSetting(
-            "HUB_SECRET_KEY: needed with HUB_DATABASE_URL, or the next start can't open the meeting passwords that this "
-            "one seals; make one with `python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'`"
+            "HUB_SECRET_KEY: needed with HUB_DATABASE_URL, or the next start can't open the passwords "
+            f"that this one seals; {MAKE_A_KEY}"
         )
     logs.set_up(settings.log_format)
     with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:

@@ -54,7 +54,7 @@ class Vault:
             if session_id not in self._told:
                 self._told.add(session_id)
                 log.error(
-                    "session %s is shown without its meeting password: %s Mend HUB_SECRET_KEY, or set the password anew.",
+                    "session %s goes without its meeting password: %s Mend HUB_SECRET_KEY, or set the password anew.",
                     session_id,
                     error.message,
                 )
