@@ -90,7 +90,7 @@ def run_demo(host: str | None, port: int | None, crowd: int) -> None:
     """Everything on one machine, with sample sessions and a page to click."""
     try:
         demo.run(_settings(host, port), crowd, keep="HUB_DATABASE_URL" in os.environ)
-    except Unusable as reason:
+    except (Unusable, WrongSetting) as reason:
         _fail(str(reason))
 
 

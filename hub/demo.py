@@ -25,7 +25,7 @@ from hub.domain import booking, sessions
 from hub.domain.model import Price, RosterVisibility, Session, Status
 from hub.domain.people import Actor, Person, Role
 from hub.server import serve
-from hub.settings import Settings
+from hub.settings import MAKE_A_KEY, Settings, WrongSetting
 from hub.store import lists
 from hub.store.lists import SessionFilter
 from hub.store.reads import Page
@@ -102,7 +102,15 @@ SAMPLES = (
 
 
 def run(settings: Settings, crowd: int, keep: bool) -> None:
-    """Serve the demo until it is stopped; `keep` says that the settings' own database is to be used."""
+    """Serve the demo until it is stopped; `keep` says that the settings' own database is to be used.
+
+    Raises WrongSetting when a database that outlives the demo would hold passwords sealed with a key that does not.
+    """
+    if keep and settings.secret_key is None:
+        raise WrongSetting(
+            "HUB_SECRET_KEY: needed with HUB_DATABASE_URL, or the next start can't open the passwords "
+            f"that this one seals; {MAKE_A_KEY}"
+        )
     logs.set_up(settings.log_format)
     with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:
         secret = settings.jwt_secret or secrets.token_urlsafe(32)

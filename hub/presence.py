@@ -79,10 +79,8 @@ class Presence:
         )
 
         def join(live: LiveSession, now: datetime) -> views.Meeting:
-            # Opened before anything changes: a seal that does not open refuses, and must leave no visit behind.
-            sealed = live.session.sealed_password
-            password = None if sealed is None else self._vault.open(sealed, stay.session_id)
             rule(live, now)
+            password = self._vault.password(live.session.sealed_password, stay.session_id)
             return views.Meeting(url=live.session.meeting_url, password=password)
 
         # A leave that still waits here goes first: its visit, open on disk, would be taken for the one that begins.

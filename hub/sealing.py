@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import logging
 import os
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.errors import Internal
+
+log = logging.getLogger("hub.sealing")
 
 NONCE_BYTES = 12
 
@@ -22,6 +25,7 @@ class Vault:
         """`key` is 32 random bytes."""
         self._cipher = AESGCM(key)
         self._key_id = hashlib.sha256(key).hexdigest()[:8]
+        self._told: set[int] = set()
 
     def seal(self, secret: str, session_id: int) -> str:
         """`secret`, readable only with this key and for this session."""
@@ -39,6 +43,22 @@ class Vault:
             raise Internal(
                 f"The meeting password was sealed with the key {key_id!r}, which is not this one."
             ) from error
+
+    def password(self, sealed: str | None, session_id: int) -> str | None:
+        """What was sealed, or None where it does not open: a lost key must not keep anyone out of a session."""
+        if sealed is None:
+            return None
+        try:
+            return self.open(sealed, session_id)
+        except Internal as error:
+            if session_id not in self._told:
+                self._told.add(session_id)
+                log.error(
+                    "session %s goes without its meeting password: %s Mend HUB_SECRET_KEY, or set the password anew.",
+                    session_id,
+                    error.message,
+                )
+            return None
 
     def _context(self, session_id: int) -> bytes:
         return f"live_sessions/{session_id}/{self._key_id}".encode()

@@ -143,15 +143,15 @@ def _check(settings: Settings) -> None:
         raise WrongSetting("HUB_REDIS_URL: this version runs as one process, in memory; leave it unset")
 
 
+MAKE_A_KEY = "make one with `python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'`"
+
+
 def must_serve(settings: Settings) -> None:
     """Raises WrongSetting when something that `hub serve` can't do without is missing."""
     if settings.jwt_secret is None and settings.jwt_jwks_url is None:
         raise WrongSetting("HUB_JWT_SECRET (32 bytes or more) or HUB_JWT_JWKS_URL: set one, or nobody can sign in")
     if settings.secret_key is None:
-        raise WrongSetting(
-            "HUB_SECRET_KEY: needed to seal meeting passwords; make one with "
-            "`python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'`"
-        )
+        raise WrongSetting(f"HUB_SECRET_KEY: needed to seal meeting passwords; {MAKE_A_KEY}")
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import time
 import urllib.request
@@ -39,6 +40,11 @@ class Keys(Protocol):
     """Where the key that a token must be signed with comes from."""
 
     algorithms: list[str]
+    generation: int
+    """Grows when the keys change: what an older one verified must be verified again."""
+
+    async def fresh(self) -> None:
+        """Read the keys again if that is due; cheap when it is not."""
 
     async def key(self, token: str) -> jwt.PyJWK:
         """The key for `token`; raises Unauthenticated for one that is not known, Unavailable when none can be read."""
@@ -60,12 +66,16 @@ class SharedSecret:
     """HS256 with one secret of 32 bytes or more."""
 
     algorithms: list[str] = ["HS256"]  # noqa: RUF012  a protocol's member, never changed
+    generation = 0
 
     def __init__(self, secret: str) -> None:
         encoded = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
         self._key = jwt.PyJWK({"kty": "oct", "k": encoded, "alg": "HS256"})
         self._key.Algorithm.prepare_key(self._key.key)
         self._key.Algorithm = ExaminedSecret(HMACAlgorithm.SHA256)
+
+    async def fresh(self) -> None:
+        """A secret does not age."""
 
     async def key(self, token: str) -> jwt.PyJWK:
         """The secret, whatever `token` names."""
@@ -75,42 +85,71 @@ class SharedSecret:
 class KeySet:
     """Public keys from a JWKS address, read beside the event loop and kept.
 
-    An unknown `kid` has it read again, at most once in JWKS_COOL_DOWN seconds; while it can't be read the last good
-    set serves; a key that was removed is refused at the latest JWKS_AGE seconds after.
+    It is read again when it is older than `age` seconds and when an unknown `kid` comes, but at most once in
+    `cool_down` seconds; while it can't be read the last good set serves. A key that was removed is refused when the
+    next reading after `age` succeeds, also for tokens that were verified before.
     """
 
     algorithms: list[str] = ["RS256", "ES256", "EdDSA"]  # noqa: RUF012  as above
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, age: float = JWKS_AGE, cool_down: float = JWKS_COOL_DOWN) -> None:
+        self.generation = 0
         self._url = url
+        self._age = age
+        self._cool_down = cool_down
+        self._text = ""
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._tried = float("-inf")
         self._read = float("-inf")
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+
+    async def fresh(self) -> None:
+        """Read the set again if its age asks for it. Only who comes first waits: the others have the old set."""
+        if time.monotonic() - self._read >= self._age and self._may_read():
+            await self._refreshed()
 
     async def key(self, token: str) -> jwt.PyJWK:
         """The public key that the token's `kid` names; nothing else in its header is followed."""
         kid = jwt.get_unverified_header(token).get("kid")
-        now = time.monotonic()
-        if (kid not in self._keys or now - self._read > JWKS_AGE) and now - self._tried > JWKS_COOL_DOWN:
-            async with self._reading:
-                if now - self._tried > JWKS_COOL_DOWN:
-                    await self._refresh()
+        await self.fresh()
+        if kid not in self._keys and (self._reading is not None or self._may_read()):
+            await self._refreshed()
         if kid in self._keys:
             return self._keys[kid]
         if not self._keys:
             raise Unavailable("The keys that tokens are verified with can't be read right now.")
         raise Unauthenticated("The token was signed with a key that is not known.")
 
+    def _may_read(self) -> bool:
+        return self._reading is None and time.monotonic() - self._tried >= self._cool_down
+
+    async def _refreshed(self) -> None:
+        """Wait for the reading that is under way, or for a new one; it goes on when who waits goes away."""
+        if self._reading is None:
+            self._tried = time.monotonic()
+            self._reading = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._reading)
+
     async def _refresh(self) -> None:
-        self._tried = time.monotonic()
         try:
             text = await asyncio.to_thread(self._fetch)
-            keys = jwt.PyJWKSet.from_json(text).keys
-            self._keys = {key.key_id: key for key in keys if key.algorithm_name in self.algorithms}
+            if text != self._text:
+                self._keys = self._usable(text)
+                self._text = text
+                self.generation += 1
             self._read = time.monotonic()
-        except (OSError, ValueError, jwt.PyJWTError) as error:
-            log.warning("the key set can't be read: %s", error)
+        except Exception as error:  # whatever a stranger's server says must cost no more than this reading
+            log.warning("the key set can't be read: %s", str(error) or repr(error))
+        finally:
+            self._reading = None
+
+    def _usable(self, text: str) -> dict[str | None, jwt.PyJWK]:
+        if not isinstance(json.loads(text), dict):
+            raise ValueError("it is no JSON object")
+        keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(text).keys if key.algorithm_name in self.algorithms}
+        if not keys:
+            raise ValueError(f"it holds no key for {', '.join(self.algorithms)}")
+        return keys
 
     def _fetch(self) -> str:
         with urllib.request.urlopen(self._url, timeout=JWKS_TIMEOUT) as answer:
@@ -118,21 +157,26 @@ class KeySet:
 
 
 class Tokens:
-    """Verifies tokens; a verified one is remembered until it ends."""
+    """Verifies tokens; a verified one is remembered until it ends or the keys change."""
 
     def __init__(self, keys: Keys, *, audience: str | None, issuer: str | None, clock: Callable[[], datetime]) -> None:
         self._keys = keys
         self._audience = audience
         self._issuer = issuer
         self._clock = clock
-        self._known: OrderedDict[str, Actor] = OrderedDict()
+        self._known: OrderedDict[str, tuple[int, Actor]] = OrderedDict()
 
     async def actor(self, token: str) -> Actor:
         """Who bears `token`; raises TokenExpired, Unauthenticated, Unavailable."""
-        actor = self._known.get(token)
-        if actor is None:
+        known = self._known.get(token)
+        if known is not None:
+            await self._keys.fresh()
+        if known is not None and known[0] == self._keys.generation:
+            actor = known[1]
+        else:
+            self._known.pop(token, None)
             actor = await self._verified(token)
-            self._known[token] = actor
+            self._known[token] = (self._keys.generation, actor)
             if len(self._known) > KNOWN_TOKENS:
                 self._known.popitem(last=False)
         if actor.until <= self._clock():

@@ -90,6 +90,13 @@ async def test_serve_says_in_a_sentence_what_it_lacks(tmp_path: Path, environmen
     assert len(ended.err.splitlines()) == 1
 
 
+async def test_a_demo_that_keeps_its_database_needs_a_key_that_is_kept_too(tmp_path: Path) -> None:
+    ended = await hub_command(tmp_path, "demo", "--port", "0")
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    assert ended.err.startswith("hub: HUB_SECRET_KEY: needed with HUB_DATABASE_URL")
+    assert not (tmp_path / "cli.db").exists()
+
+
 async def test_serve_serves_until_it_is_told_to_stop_and_is_alone_on_its_file(tmp_path: Path) -> None:
     spawned = await spawn(tmp_path, free_port())
     try:

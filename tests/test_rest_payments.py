@@ -93,6 +93,23 @@ async def test_a_message_said_again_changes_nothing_and_says_so(hub: Running) ->
     assert await got(hub, f"/{session_id}", ANN) == before
 
 
+async def test_an_id_that_was_used_for_another_session_is_a_repetition_that_changes_nothing(hub: Running) -> None:
+    _, first = await held(hub)
+    session_id, second = await held(hub)
+    before = await got(hub, f"/{session_id}", ANN)
+    assert await tell(hub, "succeeded", first, "c-3") == "confirmed"
+    assert await tell(hub, "succeeded", second, "c-3", reference="r-2") == "repeated"
+    assert await tell(hub, "failed", second, "c-3") == "repeated"
+    assert await got(hub, f"/{session_id}", ANN) == before
+    assert await tell(hub, "succeeded", second, "c-4", reference="r-2") == "confirmed"
+
+
+async def test_an_id_used_for_two_sessions_at_once_is_taken_for_one(hub: Running) -> None:
+    bookings = [(await held(hub))[1] for _ in range(5)]
+    outcomes = await asyncio.gather(*(tell(hub, "succeeded", booking_id, "d-0") for booking_id in bookings))
+    assert sorted(outcomes) == ["confirmed"] + ["repeated"] * 4
+
+
 async def test_a_message_said_ten_times_at_once_is_taken_once(hub: Running) -> None:
     _, booking_id = await held(hub)
     outcomes = await asyncio.gather(*(tell(hub, "succeeded", booking_id, "d-1") for _ in range(10)))

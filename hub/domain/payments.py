@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -47,10 +48,22 @@ def settle(live: LiveSession, now: datetime, *, payment: Payment) -> Outcome:
 
 
 def _said_before(live: LiveSession, payment: Payment) -> bool:
+    """Whether this was said under another id. A payment may be refunded in parts: another amount is another refund."""
     return any(
-        (known.booking_id, known.type, known.reference) == (payment.booking_id, payment.type, payment.reference)
-        for known in live.payments.values()
+        known.type == payment.type and (known.type != PaymentType.REFUNDED or _money(known) == _money(payment))
+        for known in _said_of(live, payment)
     )
+
+
+def _said_of(live: LiveSession, payment: Payment) -> Iterator[Payment]:
+    """What was said of the same money before."""
+    for known in live.payments.values():
+        if (known.booking_id, known.reference) == (payment.booking_id, payment.reference):
+            yield known
+
+
+def _money(payment: Payment) -> Price:
+    return Price(payment.amount, payment.currency)
 
 
 def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Payment) -> Outcome:
@@ -61,7 +74,7 @@ def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Paym
     other = live.booking_of(booking.user_id)
     payable = (
         live.session.status in BOOKABLE
-        and booking.price == Price(payment.amount, payment.currency)
+        and booking.price == _money(payment)
         and (booking.status is BookingStatus.PENDING or late)
         and (other is None or other.id == booking.id or other.lapsed(now))
         and (has_room(live, now) if late else not is_overfull(live, now))
@@ -75,10 +88,9 @@ def _succeeded(live: LiveSession, now: datetime, booking: Booking, payment: Paym
 
 
 def _gone_back(live: LiveSession, payment: Payment) -> bool:
-    """Whether this money was refunded before we heard that it came: webhooks keep no order."""
+    """Whether all of this money was refunded before we heard that it came: webhooks keep no order."""
     return any(
-        (known.booking_id, known.type, known.reference) == (payment.booking_id, PaymentType.REFUNDED, payment.reference)
-        for known in live.payments.values()
+        known.type == PaymentType.REFUNDED and _money(known) == _money(payment) for known in _said_of(live, payment)
     )
 
 
@@ -91,23 +103,13 @@ def _failed(live: LiveSession, now: datetime, booking: Booking, payment: Payment
 
 
 def _refunded(live: LiveSession, now: datetime, booking: Booking, payment: Payment) -> Outcome:
-    """Take the seat back with the money; money that never bought a seat is simply settled."""
-    if booking.status is BookingStatus.CONFIRMED and booking.price is not None:
-        if _paid_by_another(live, booking, payment):
-            return Outcome.REFUNDED
-        release(live, now, booking)
-        return Outcome.REFUNDED
-    owed = any(
-        known.booking_id == booking.id and known.type == PaymentType.SUCCEEDED for known in live.payments.values()
-    )
-    return Outcome.REFUNDED if owed else Outcome.IGNORED
-
-
-def _paid_by_another(live: LiveSession, booking: Booking, payment: Payment) -> bool:
-    """Whether the refund is of money that was sent twice: the seat stays with the payment that bought it."""
-    return any(
-        known.booking_id == booking.id
-        and known.reference == payment.reference
-        and known.outcome == Outcome.REFUND_REQUIRED
-        for known in live.payments.values()
-    )
+    """Take the seat back with all of the money that bought it; what is said of other money leaves it alone."""
+    paid = next((known for known in _said_of(live, payment) if known.type == PaymentType.SUCCEEDED), None)
+    if paid is None or paid.outcome == Outcome.IGNORED:
+        return Outcome.IGNORED
+    if paid.outcome == Outcome.CONFIRMED:
+        if _money(payment) != _money(paid):
+            return Outcome.IGNORED
+        if booking.status is BookingStatus.CONFIRMED:
+            release(live, now, booking)
+    return Outcome.REFUNDED

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import Insert as UpsertOnSqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from hub.domain.model import LiveSession, Session
+from hub.domain.model import LiveSession, Payment, Session
 from hub.domain.people import Person
 from hub.store.mapping import (
     booking_of,
@@ -85,14 +85,14 @@ def load(connection: Connection, wanted: Mapping[int, Wanted]) -> dict[int, Live
     sessions = {row.id: session_of(row) for row in connection.execute(SESSIONS, {"ids": sorted(wanted)})}
     bookings = _by_session(_bookings(connection, wanted))
     visits = _by_session(_visits(connection, wanted))
-    payments = _by_session(_payments(connection, wanted))
+    payments = _payments_by_asker(connection, wanted)
     return {
         session_id: LiveSession.of(
             session,
             about=wanted[session_id].about,
             bookings={row.id: booking_of(row) for row in bookings.get(session_id, ())}.values(),
             visits=map(visit_of, visits.get(session_id, ())),
-            payments=map(payment_of, payments.get(session_id, ())),
+            payments=payments[session_id],
         )
         for session_id, session in sessions.items()
     }
@@ -135,11 +135,25 @@ def _visits(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Ro
         yield from connection.execute(VISITS, {"session_ids": whole})
 
 
-def _payments(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
+def _payments_by_asker(connection: Connection, wanted: Mapping[int, Wanted]) -> dict[int, list[Payment]]:
+    """What was said of the wanted bookings, and whatever bears a wanted id, even when it is of another session.
+
+    A message's id is one for all sessions: whoever asks for it must hear that it was used, wherever that was.
+    """
     bookings = set().union(*(want.bookings for want in wanted.values()))
     ids = set().union(*(want.payments for want in wanted.values()))
-    if bookings or ids:
-        yield from connection.execute(PAYMENTS, {"booking_ids": list(bookings), "ids": list(ids)})
+    if not bookings and not ids:
+        return {session_id: [] for session_id in wanted}
+    rows = connection.execute(PAYMENTS, {"booking_ids": list(bookings), "ids": list(ids)})
+    known = {row.id: payment_of(row) for row in rows}
+    by_booking: dict[str, list[str]] = {}
+    for payment in known.values():
+        by_booking.setdefault(payment.booking_id, []).append(payment.id)
+    found = {}
+    for session_id, want in wanted.items():
+        mine = (want.payments & known.keys()).union(*(by_booking.get(booking_id, ()) for booking_id in want.bookings))
+        found[session_id] = [known[payment_id] for payment_id in mine]
+    return found
 
 
 def save(connection: Connection, lives: Collection[LiveSession]) -> None:

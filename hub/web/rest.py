@@ -115,7 +115,7 @@ class Rest:
         session = seen.session
         meeting = None
         if sessions.may_see_meeting(session, actor, seen.booking, now, self.doors):
-            password = session.sealed_password and self.vault.open(session.sealed_password, session.id)
+            password = self.vault.password(session.sealed_password, session.id)
             meeting = views.Meeting(url=session.meeting_url, password=password)
         view = views.session_detail(session, seen.seats, actor, seen.booking, meeting, now)
         return Answer(view, headers={"etag": etag(session)})

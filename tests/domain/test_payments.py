@@ -170,8 +170,9 @@ def test_a_failure_that_arrives_after_the_success_takes_nothing_away() -> None:
 
 
 def test_a_refund_takes_the_seat_back_and_whoever_sits_on_it_leaves() -> None:
-    live = gathered(a_session(price=PRICE), bookings=[a_booking(price=PRICE)], visits=[a_visit()])
-    assert said(live, REFUNDED) is Outcome.REFUNDED
+    paid = a_payment(outcome=Outcome.CONFIRMED)
+    live = gathered(a_session(price=PRICE), bookings=[a_booking(price=PRICE)], visits=[a_visit()], payments=[paid])
+    assert said(live, REFUNDED, message="m-2") is Outcome.REFUNDED
     assert (live.bookings["b-s-1"].status, live.session.confirmed, live.session.live) == (CANCELLED, 0, 0)
     assert live.visits["v-1"].reason is LeaveReason.CANCELLED
 
@@ -191,6 +192,34 @@ def test_money_that_was_refunded_before_its_success_was_heard_of_buys_no_seat() 
     assert said(live, SUCCEEDED, message="m-1") is Outcome.IGNORED
     assert (live.bookings["b-s-1"].status, live.changed) == (PENDING, False)
     assert said(live, SUCCEEDED, message="m-3", reference="r-2") is Outcome.CONFIRMED
+
+
+def test_a_second_charge_that_is_refunded_before_it_is_heard_of_leaves_the_paid_seat_alone() -> None:
+    live = a_paid_session(a_booking(status=PENDING))
+    said(live)
+    assert said(live, REFUNDED, message="m-2", reference="r-2") is Outcome.IGNORED
+    assert live.payments["m-2"].outcome == Outcome.IGNORED
+    assert said(live, message="m-3", reference="r-2") is Outcome.IGNORED
+    assert (live.bookings["b-s-1"].status, live.session.confirmed) == (CONFIRMED, 1)
+    assert said(live, REFUNDED, message="m-4") is Outcome.REFUNDED
+    assert (live.bookings["b-s-1"].status, live.session.confirmed) == (CANCELLED, 0)
+
+
+@pytest.mark.parametrize("part", [{"amount": 1499}, {"amount": 1}, {"currency": "USD"}])
+def test_a_refund_of_a_part_is_recorded_and_leaves_the_seat(part: dict[str, Any]) -> None:
+    live = a_paid_session(a_booking(status=PENDING))
+    said(live)
+    assert said(live, REFUNDED, message="m-2", **part) is Outcome.IGNORED
+    assert (live.bookings["b-s-1"].status, live.payments["m-2"].outcome) == (CONFIRMED, Outcome.IGNORED)
+    assert said(live, REFUNDED, message="m-3", **part) is Outcome.REPEATED
+    assert said(live, REFUNDED, message="m-4") is Outcome.REFUNDED
+    assert (live.bookings["b-s-1"].status, live.session.confirmed) == (CANCELLED, 0)
+
+
+def test_money_of_which_a_part_was_refunded_before_its_success_was_heard_of_still_buys_the_seat() -> None:
+    live = a_paid_session(a_booking(status=PENDING))
+    assert said(live, REFUNDED, message="m-1", amount=500) is Outcome.IGNORED
+    assert said(live, SUCCEEDED, message="m-2") is Outcome.CONFIRMED
 
 
 def test_a_free_seat_is_not_lost_by_a_refund() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from hub.domain.model import LeaveReason
-from hub.errors import Internal, Unavailable
+from hub.errors import Unavailable
 from hub.presence import Presence, Stay
 from hub.sealing import Vault
 from hub.store import reads
@@ -152,13 +152,20 @@ async def test_who_left_during_an_outage_and_comes_back_on_the_same_connection_g
     assert house.session(session.id, "live, peak_live") == (1, 1)
 
 
-async def test_a_join_whose_meeting_password_does_not_open_leaves_no_visit_behind(house: House) -> None:
+async def test_a_join_whose_meeting_password_does_not_open_is_let_in_without_it_and_logged_once(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     session = await house.create(sealed_password="sealed with another key")
-    await house.book(session.id, "s-1")
-    with pytest.raises(Internal):
-        await presence_of(house).join(Stay(session.id, "v-1", "s-1"), a_student(), "c-1")
-    assert house.ask("SELECT * FROM session_participants") == []
-    assert house.session(session.id, "live") == 0
+    await house.book(session.id, "s-1", "s-2")
+    presence = presence_of(house)
+    with caplog.at_level(logging.ERROR):
+        for number in (1, 2):
+            stay = Stay(session.id, f"v-{number}", f"s-{number}")
+            meeting = await presence.join(stay, a_student(f"s-{number}"), f"c-{number}")
+            assert (meeting.url, meeting.password) == (session.meeting_url, None)
+    assert house.session(session.id, "live") == 2
+    (told,) = caplog.records
+    assert f"session {session.id}" in told.message
 
 
 async def test_a_socket_that_goes_while_it_joins_is_dropped_once_at_its_first_time(
