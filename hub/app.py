@@ -91,6 +91,7 @@ class Hub:
     app: Starlette = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     failed: Callable[[], None] = lambda: None
+    listening: Callable[[str], None] = lambda url: None
     end_streams: Callable[[], None] = lambda: None
     companions: list[Callable[[], AbstractAsyncContextManager[object]]] = field(default_factory=list)
 
