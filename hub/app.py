@@ -30,7 +30,7 @@ from hub.rooms import Rooms, Snapshot
 from hub.sealing import Vault
 from hub.settings import Settings
 from hub.sockets import asyncapi
-from hub.sockets.asgi import AsgiDoor
+from hub.sockets.asgi import AsgiDoor, Nowhere
 from hub.sockets.lobby import Lobby
 from hub.store import reads
 from hub.store.database import Database
@@ -226,8 +226,9 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         expose_headers=["etag", "location", "retry-after"],
         max_age=600,
     )
+    sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere())]
     return Starlette(
-        routes=[*rest, WebSocketRoute("/ws", AsgiDoor(hub.lobby)), *more_routes, *beside],
+        routes=[*rest, *sockets, *more_routes, *beside],
         middleware=[cors] if origins else [],
         exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
         lifespan=hub.lifespan,
