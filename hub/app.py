@@ -184,8 +184,9 @@ def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_r
     )
     secret = settings.payment_webhook_secret
     payments = Payments(database=database, ledger=ledger, webhook=Webhook(secret) if secret else None, clock=clock)
-    streams = Events(rooms)
+    streams = Events(rooms, lobby.total, lobby.addresses)
     hub.end_streams = streams.end
+    hub.metrics.gauge("hub_streams", "Open streams of server-sent events.", lambda: len(streams.followers))
     services = Services(rest, Exports(rest), streams, payments)
     hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
     return hub
