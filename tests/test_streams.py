@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
+from hub.limits import Crowd
+from hub.web.http import Call, Operation
+from hub.web.sse import Events
 from tests.conforming import ask_at
 from tests.running import API, PATIENCE, Client, Running, running
 from tests.sockets import refused
@@ -96,3 +99,17 @@ async def test_a_stream_whose_reader_is_gone_before_it_began_or_just_then_gives_
             with pytest.raises(Exception, match=r"gone|^$"):
                 await hub.hub.app(scope, receive, send)
         await empty(hub)
+
+
+async def test_a_stream_watches_its_room_before_its_answer_begins(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        await hub.create()
+        assert hub.hub is not None
+        rooms = hub.hub.rooms
+        events = Events(rooms, Crowd(None), Crowd(None))
+        operation = Operation(method="GET", path="", summary="", handler=events.follow)
+        await events.follow(Call(operation, {}, "192.0.2.1", None, 1, None, None, b""))
+        await rooms.open([1])
+        room = rooms.get(1)
+        assert room is not None
+        assert not room.empty
