@@ -30,7 +30,7 @@ from hub.rooms import Rooms, Snapshot
 from hub.sealing import Vault
 from hub.settings import Settings
 from hub.sockets import asyncapi
-from hub.sockets.asgi import AsgiDoor
+from hub.sockets.asgi import AsgiDoor, Nowhere
 from hub.sockets.lobby import Lobby
 from hub.store import reads
 from hub.store.database import Database
@@ -91,6 +91,7 @@ class Hub:
     app: Starlette = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     failed: Callable[[], None] = lambda: None
+    listening: Callable[[str], None] = lambda url: None
     end_streams: Callable[[], None] = lambda: None
     companions: list[Callable[[], AbstractAsyncContextManager[object]]] = field(default_factory=list)
 
@@ -183,8 +184,9 @@ def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_r
     )
     secret = settings.payment_webhook_secret
     payments = Payments(database=database, ledger=ledger, webhook=Webhook(secret) if secret else None, clock=clock)
-    streams = Events(rooms)
+    streams = Events(rooms, lobby.total, lobby.addresses)
     hub.end_streams = streams.end
+    hub.metrics.gauge("hub_streams", "Open streams of server-sent events.", lambda: len(streams.followers))
     services = Services(rest, Exports(rest), streams, payments)
     hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
     return hub
@@ -225,8 +227,9 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         expose_headers=["etag", "location", "retry-after"],
         max_age=600,
     )
+    sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere())]
     return Starlette(
-        routes=[*rest, WebSocketRoute("/ws", AsgiDoor(hub.lobby)), *more_routes, *beside],
+        routes=[*rest, *sockets, *more_routes, *beside],
         middleware=[cors] if origins else [],
         exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
         lifespan=hub.lifespan,

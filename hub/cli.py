@@ -7,17 +7,18 @@ import dataclasses
 import os
 import sys
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from hub import checks, demo, logs, watching
 from hub.app import build, utc_now
 from hub.domain.people import Role
+from hub.errors import HubError
 from hub.server import serve as listen
 from hub.settings import Settings, WrongSetting, from_environment, must_serve
 from hub.store.database import Database, Unusable
-from hub.tokens import sign
+from hub.tokens import SharedSecret, Tokens, sign
 
 
 def _fail(message: str) -> NoReturn:
@@ -55,7 +56,18 @@ host_option = click.option("--host", help="Address to listen on (HUB_HOST, 127.0
 port_option = click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (HUB_PORT, 8000).")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Interruptible(click.Group):
+    """Ctrl+C is how people end these commands: nothing to complain of."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; 130 is what shells know an interrupt by."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+@click.group(cls=Interruptible, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="live-session-hub")
 def main() -> None:
     """Live sessions: scheduled, booked and seen live. Settings are HUB_* variables; see the README."""
@@ -78,7 +90,7 @@ def serve(host: str | None, port: int | None) -> None:
         hub.database.claim()
     except Unusable as reason:
         _fail(str(reason))
-    click.echo(f"hub: listening on http://{settings.host}:{settings.port}, database {settings.database_url}", err=True)
+    hub.listening = lambda url: click.echo(f"hub: listening on {url}, database {settings.database_url}", err=True)
     listen(hub)
 
 
@@ -115,15 +127,26 @@ def token(sub: str, role: str, name: str, ttl: str) -> None:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     if not ttl[:-1].isdecimal() or ttl[-1:] not in units or len(ttl) > 8:
         _fail(f"--ttl takes a number and s, m, h or d, like 90s or 2h, not {ttl!r}")
+    if not int(ttl[:-1]):
+        _fail(f"--ttl {ttl} would have ended before it is used")
     try:
         lasts = timedelta(seconds=int(ttl[:-1]) * units[ttl[-1]])
-        click.echo(sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now()))
+        signed = sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now())
     except OverflowError:
         _fail(f"--ttl {ttl} ends later than any calendar does")
+    try:
+        asyncio.run(_reader(settings.jwt_secret).actor(signed))
+    except HubError as refusal:
+        _fail(f"the hub would refuse this token: {refusal.message}")
+    click.echo(signed)
+
+
+def _reader(secret: str) -> Tokens:
+    return Tokens(SharedSecret(secret), audience=None, issuer=None, clock=utc_now)
 
 
 @main.command()
-@click.argument("session_id", metavar="ID", type=click.IntRange(1))
+@click.argument("session_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
 @click.option("--url", default="ws://127.0.0.1:8000/ws", show_default=True, help="The hub's WebSocket address.")
 @click.option("--count", type=click.IntRange(1), help="Stop after so many states.")
 def watch(session_id: int, url: str, count: int | None) -> None:

@@ -127,7 +127,7 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
         hub = build(settings, more_routes=[Route("/demo/people", partial(people, secret))])
         hub.database.claim()
         hub.companions += [partial(_seeded, hub), partial(Crowd, hub, secret, crowd)]
-        click.echo(f"hub: the demo is at http://{settings.host}:{settings.port}/ - press Ctrl+C to stop", err=True)
+        hub.listening = lambda url: click.echo(f"hub: the demo is at {url}/ - press Ctrl+C to stop", err=True)
         serve(hub)
 
 

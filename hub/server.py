@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import socket
+import sys
 
 import uvicorn
 
@@ -25,10 +26,18 @@ class HubServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
         super().__init__(config)
         self._hub = hub
+        self.broke = False
         hub.failed = self._fail
 
     def _fail(self) -> None:
+        self.broke = True
         self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, then say where: only now is the address bound, and the port known."""
+        await super().startup(sockets)
+        host, port = self.config.host, self.servers[0].sockets[0].getsockname()[1]
+        self._hub.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Send everyone home, then stop as uvicorn does."""
@@ -63,9 +72,12 @@ def server(hub: Hub) -> HubServer:
 
 
 def serve(hub: Hub) -> None:
-    """Listen until told to stop."""
+    """Listen until told to stop; exits with 1 when it stopped because something broke, so that it is started again."""
     calm_collector()
-    server(hub).run()
+    serving = server(hub)
+    serving.run()
+    if serving.broke:
+        sys.exit(1)
 
 
 def calm_collector() -> None:

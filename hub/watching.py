@@ -31,8 +31,7 @@ async def watch(session_id: int, url: str, count: int | None, show: Callable[[st
                 await socket.send(msgspec.json.encode({"type": "watch", "id": 1, "sessions": [session_id]}), text=True)
                 async for frame in socket:
                     message = msgspec.json.decode(frame)
-                    if message["type"] == "ok" and session_id in message.get("missing", ()):
-                        raise Unwatchable(f"there is no session {session_id} at {url}")
+                    _must_go_on(message, session_id, url)
                     if message["type"] == "drain":
                         wait = message["reconnectIn"]
                     if message["type"] == "session" and message["revision"] > seen:
@@ -49,6 +48,13 @@ async def watch(session_id: int, url: str, count: int | None, show: Callable[[st
         wait = wait or min(PATIENCE_SECONDS, random.uniform(0.5, 3))
         show(f"connection lost, coming back in {wait:.1f} s")
         await asyncio.sleep(wait)
+
+
+def _must_go_on(message: dict[str, Any], session_id: int, url: str) -> None:
+    if message["type"] == "ok" and session_id in message.get("missing", ()):
+        raise Unwatchable(f"there is no session {session_id} at {url}")
+    if message["type"] == "error":
+        raise Unwatchable(f"the hub refused: {message['message']}")
 
 
 def line(message: dict[str, Any]) -> str:

@@ -17,12 +17,18 @@ from tests.running import PATIENCE, Client, Running
 
 @asynccontextmanager
 async def dial(
-    running: Running, headers: Mapping[str, str] | None = None, origin: str | None = None, query: str = ""
+    running: Running,
+    headers: Mapping[str, str] | None = None,
+    origin: str | None = None,
+    query: str = "",
+    path: str = "/ws",
 ) -> AsyncIterator[Client]:
     """A socket that has said and heard nothing yet."""
     said = None if origin is None else Origin(origin)
     options: dict[str, Any] = {"proxy": None, "compression": None, "close_timeout": 1}
-    async with connect(running.ws + query, additional_headers=headers, origin=said, **options) as socket:
+    async with connect(
+        running.ws.removesuffix("/ws") + path + query, additional_headers=headers, origin=said, **options
+    ) as socket:
         yield Client(socket)
 
 

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from hub.cli import main
+from hub.watching import Unwatchable, watch
 from tests.running import API, EXPERT, PATIENCE, SECRET, SECRET_KEY, Running, free_port, kill, running, spawn
 
 SECRETS = {"HUB_JWT_SECRET": SECRET, "HUB_SECRET_KEY": base64.b64encode(SECRET_KEY).decode()}
@@ -132,6 +133,17 @@ async def test_a_token_needs_a_ttl_that_is_one(tmp_path: Path, ttl: str, said: s
     assert said in ended.err
 
 
+@pytest.mark.parametrize(
+    ("sub", "ttl", "said"),
+    [("", "1h", "`sub`"), ("a" * 300, "1h", "`sub`"), ("a\n", "1h", "`sub`"), ("a", "0s", "--ttl 0s")],
+)
+async def test_a_token_that_the_hub_would_refuse_is_not_printed(tmp_path: Path, sub: str, ttl: str, said: str) -> None:
+    arguments = ("token", "--sub", sub, "--role", "student", "--name", "A", "--ttl", ttl)
+    ended = await hub_command(tmp_path, *arguments, HUB_JWT_SECRET=SECRET)
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+    assert said in ended.err
+
+
 async def test_a_token_needs_the_secret(tmp_path: Path) -> None:
     ended = await hub_command(tmp_path, "token", "--sub", "a", "--role", "student", "--name", "A")
     assert ended.code == 2
@@ -218,6 +230,20 @@ async def test_watch_says_why_there_is_nothing_to_see(tmp_path: Path) -> None:
             ended = await hub_command(tmp_path, "watch", number, "--url", url)
             assert (ended.code, len(ended.err.splitlines())) == (2, 1), ended.err
             assert said in ended.err
+
+
+async def test_watch_takes_only_an_id_that_a_session_can_have(tmp_path: Path) -> None:
+    for number in ("0", "-1", str(2**31), "99999999999"):
+        ended = await hub_command(tmp_path, "watch", "--", number)
+        assert ended.code == 2
+        assert "1<=x<=2147483647" in ended.err
+
+
+async def test_watch_ends_with_the_sentence_of_a_hub_that_refuses(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        with pytest.raises(Unwatchable, match="the hub refused: The message is not valid"):
+            async with asyncio.timeout(PATIENCE):
+                await watch(2**31, hub.ws, None, print)
 
 
 async def test_the_command_line_explains_itself(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ async def test_a_method_that_is_not_there_is_refused_naming_those_that_are(
 ) -> None:
     response = await ask_at(hub, method, path)
     assert response.status_code == 405
-    assert set(response.headers["allow"].split(", ")) == allowed
+    assert response.headers.get_list("allow") == [", ".join(sorted(allowed))]
     if method != "HEAD":
         assert response.json()["code"] == "method_not_allowed"
 

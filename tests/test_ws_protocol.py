@@ -164,3 +164,10 @@ async def test_a_stop_tells_everyone_when_to_come_back(tmp_path: Path) -> None:
             assert await ended(client) == 1012
             assert client.heard[-1]["type"] == "drain"
             assert 0 <= client.heard[-1]["reconnectIn"] <= 6
+
+
+@pytest.mark.parametrize("path", ["/", "/ws/", "/healthz", "/nowhere", "/static/index.html", "/api/live-sessions/1"])
+async def test_a_socket_anywhere_else_is_not_found_and_told_as_over_rest(shared: Running, path: str) -> None:
+    status, problem, headers = await refused(shared, path=path)
+    assert (status, headers["content-type"]) == (404, "application/problem+json")
+    assert (problem["type"], problem["code"], problem["instance"]) == ("about:blank", "not_found", path)

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from hub import views
-from hub.errors import HubError
+from hub.errors import HubError, NotFound
 from hub.sockets.closing import TOO_SLOW
 from hub.sockets.connection import Connection
 from hub.sockets.door import STATUSES, Door, Visitor
@@ -112,6 +112,15 @@ class AsgiDoor:
             await asyncio.gather(reader, writer, return_exceptions=True)
 
 
+class Nowhere:
+    """The ASGI application at every other path: no socket is there."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse before the upgrade."""
+        await receive()
+        await _deny(send, NotFound("There is no WebSocket here: it is at /ws."), scope["path"])
+
+
 async def _read(connection: Connection, receive: Receive) -> None:
     while True:
         message = await receive()
@@ -124,7 +133,7 @@ async def _read(connection: Connection, receive: Receive) -> None:
 async def _deny(send: Send, refusal: HubError, path: str) -> None:
     status = STATUSES[type(refusal)]
     body: dict[str, Any] = {
-        "type": f"about:blank#{refusal.code}",
+        "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": refusal.message,

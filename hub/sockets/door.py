@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hub.errors import Forbidden, HubError, RateLimited, Unavailable
+from hub.errors import Forbidden, HubError, NotFound, RateLimited, Unavailable
 from hub.sockets.lobby import Lobby
 
 RETRY_AFTER = 5.0
@@ -50,5 +50,5 @@ class Door:
         self._lobby.addresses.exit(visitor.address)
 
 
-STATUSES: Mapping[type[HubError], int] = {Forbidden: 403, RateLimited: 429, Unavailable: 503}
+STATUSES: Mapping[type[HubError], int] = {Forbidden: 403, NotFound: 404, RateLimited: 429, Unavailable: 503}
 """HTTP statuses of refusals before the upgrade."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TypeVar
@@ -70,8 +71,12 @@ class Database:
         self.path = make_url(url).database or ""
         # No pool: each thread keeps its own connection, and one that failed must not come back to another thread, a
         # reader's `query_only` least of all to the writer.
+        # Errors are logged, and parameters may be meeting addresses: they stay out of what an error says.
         self._engine = create_engine(
-            f"sqlite:///{self.path}", connect_args={"timeout": busy_seconds}, poolclass=NullPool
+            f"sqlite:///{self.path}",
+            connect_args={"timeout": busy_seconds},
+            poolclass=NullPool,
+            hide_parameters=True,
         )
         self._lock: IO[str] | None = None
         self._writer: ConnectionThreads | None = None
@@ -128,7 +133,8 @@ class Database:
 
 
 def _only_process(path: str) -> IO[str]:
-    lock = open(f"{path}.lock", "w")
+    # Of the file itself: by another name, as a link to it, it is the same database.
+    lock = open(f"{os.path.realpath(path)}.lock", "w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -45,6 +45,7 @@ class Call:
 
     operation: Operation
     headers: Mapping[str, str]
+    address: str
     actor: Actor | None
     session_id: int
     query: Any
@@ -136,9 +137,10 @@ class Endpoint:
         session_id = _session_id(operation, scope)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         client = scope.get("client")
-        actor = await self._gate.enter(headers.get("authorization"), client[0] if client else "")
+        address = client[0] if client else ""
+        actor = await self._gate.enter(headers.get("authorization"), address)
         _admit(operation, actor)
-        call = Call(operation, headers, actor, session_id, None, None, b"")
+        call = Call(operation, headers, address, actor, session_id, None, None, b"")
         if operation.query is not None:
             call.query = forms.read_query(operation.query, _query(scope["query_string"]))
         call.raw = await _read_body(headers, receive) if scope["method"] not in ("GET", "HEAD") else b""

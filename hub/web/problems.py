@@ -102,9 +102,11 @@ async def framework_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kinds: dict[int, type[HubError]] = {404: errors.NotFound, 405: errors.MethodNotAllowed, 413: errors.TooLarge}
     refusal = kinds.get(error.status_code, errors.InvalidInput)()
-    # Starlette's static files say 405 without the Allow that RFC 9110 §15.5.6 asks for.
-    allow = {"allow": "GET, HEAD"} if error.status_code == 405 else {}
-    return problem(refusal, request.url.path, {**allow, **(error.headers or {})})
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == 405:
+        # Starlette's static files say 405 without the Allow that RFC 9110 §15.5.6 asks for; its routes in any order.
+        headers["allow"] = ", ".join(sorted(headers.get("allow", "GET, HEAD").split(", ")))
+    return problem(refusal, request.url.path, headers)
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

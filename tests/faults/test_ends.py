@@ -1,0 +1,63 @@
+"""How a process ends: by Ctrl+C without a word, and with a code that has it started again when something broke."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.running import PATIENCE, free_port, spawn, variables_for
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+async def test_a_command_says_where_it_listens_once_it_does_and_ends_quietly_by_ctrl_c(
+    tmp_path: Path, command: str
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub", command, "--port", "0",
+        env=variables_for(tmp_path / "hub.db", free_port()), stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    said = ""
+    try:
+        async with asyncio.timeout(PATIENCE * 2):
+            while (url := re.search(r"hub: .*(http://127\.0\.0\.1:\d+)", said)) is None:
+                line = await process.stderr.readline()
+                assert line, said
+                said += line.decode()
+            async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
+                assert (await http.get(f"{url[1]}/healthz")).status_code == 200
+            process.send_signal(signal.SIGINT)
+            said += (await process.stderr.read()).decode()
+            assert await process.wait() == 130
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert "Aborted" not in said
+    assert "Traceback" not in said
+
+
+async def test_a_process_whose_background_task_died_ends_with_1_so_that_it_is_started_again(tmp_path: Path) -> None:
+    hub = await spawn(tmp_path, free_port(), HUB_LEASE_SECONDS="1")
+    assert hub.process is not None
+    try:
+        # A broken constraint is nothing that the lease expects, so its task dies of it.
+        with closing(sqlite3.connect(hub.path, timeout=PATIENCE)) as connection:
+            connection.execute(
+                "CREATE TRIGGER broken BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'broken by the test'); END"
+            )
+        async with asyncio.timeout(PATIENCE):
+            assert await hub.process.wait() == 1
+    finally:
+        if hub.process.returncode is None:
+            hub.process.kill()
+            await hub.process.wait()
+    assert "'lease' died: this process goes" in (tmp_path / "hub.log").read_text()
