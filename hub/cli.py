@@ -131,18 +131,19 @@ def token(sub: str, role: str, name: str, ttl: str) -> None:
         _fail(f"--ttl {ttl} would have ended before it is used")
     try:
         lasts = timedelta(seconds=int(ttl[:-1]) * units[ttl[-1]])
-        signed = sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now())
+        expected = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+        signed = sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now(), **expected)
     except OverflowError:
         _fail(f"--ttl {ttl} ends later than any calendar does")
     try:
-        asyncio.run(_reader(settings.jwt_secret).actor(signed))
+        asyncio.run(_reader(settings.jwt_secret, settings).actor(signed))
     except HubError as refusal:
         _fail(f"the hub would refuse this token: {refusal.message}")
     click.echo(signed)
 
 
-def _reader(secret: str) -> Tokens:
-    return Tokens(SharedSecret(secret), audience=None, issuer=None, clock=utc_now)
+def _reader(secret: str, settings: Settings) -> Tokens:
+    return Tokens(SharedSecret(secret), audience=settings.jwt_audience, issuer=settings.jwt_issuer, clock=utc_now)
 
 
 @main.command()

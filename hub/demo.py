@@ -119,6 +119,8 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
             database_url=settings.database_url if keep else f"sqlite:///{Path(folder) / 'demo.db'}",
             jwt_secret=secret,
             jwt_jwks_url=None,
+            jwt_audience=None,
+            jwt_issuer=None,
             secret_key=settings.secret_key or os.urandom(32),
             max_connections_per_address=settings.max_connections_per_address if not crowd else None,
             payment_webhook_secret=settings.payment_webhook_secret

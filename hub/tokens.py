@@ -234,7 +234,10 @@ def _actor(claims: Mapping[str, Any]) -> Actor:
     return Actor(sub, shown, Role(role), until)
 
 
-def sign(secret: str, person_id: str, name: str, role: Role, *, ttl: timedelta, now: datetime) -> str:
-    """A token signed with HS256, as `hub token` and the demo give out."""
-    claims = {"sub": person_id, "name": name, "role": role.value, "iat": now, "exp": now + ttl}
-    return jwt.encode(claims, secret, algorithm="HS256")
+def sign(
+    secret: str, person_id: str, name: str, role: Role, *, ttl: timedelta, now: datetime, **claims: str | None
+) -> str:
+    """A token signed with HS256, as `hub token` and the demo give out; `claims` are added where they are not None."""
+    whole: dict[str, Any] = {"sub": person_id, "name": name, "role": role.value, "iat": now, "exp": now + ttl}
+    whole |= {claim: value for claim, value in claims.items() if value is not None}
+    return jwt.encode(whole, secret, algorithm="HS256")

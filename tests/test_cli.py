@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from hub.cli import main
 from hub.watching import Unwatchable, watch
-from tests.running import API, EXPERT, PATIENCE, SECRET, SECRET_KEY, Running, free_port, kill, running, spawn
+from tests.running import API, EXPERT, PATIENCE, SECRET, SECRET_KEY, Running, bearer, free_port, kill, running, spawn
 
 SECRETS = {"HUB_JWT_SECRET": SECRET, "HUB_SECRET_KEY": base64.b64encode(SECRET_KEY).decode()}
 
@@ -142,6 +142,16 @@ async def test_a_token_that_the_hub_would_refuse_is_not_printed(tmp_path: Path, 
     ended = await hub_command(tmp_path, *arguments, HUB_JWT_SECRET=SECRET)
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
     assert said in ended.err
+
+
+async def test_a_printed_token_names_the_audience_and_the_issuer_that_the_hub_asks_for(tmp_path: Path) -> None:
+    wanted = {"HUB_JWT_AUDIENCE": "hub", "HUB_JWT_ISSUER": "https://learn.example"}
+    arguments = ("token", "--sub", "a", "--role", "student", "--name", "A")
+    ended = await hub_command(tmp_path, *arguments, HUB_JWT_SECRET=SECRET, **wanted)
+    async with running(tmp_path, jwt_audience="hub", jwt_issuer="https://learn.example") as hub:
+        mine = await hub.call("GET", "/student/my-bookings", {"Authorization": f"Bearer {ended.out.strip()}"})
+        other = await hub.call("GET", "/student/my-bookings", bearer("a"))
+    assert (mine.status_code, other.status_code) == (200, 401)
 
 
 async def test_a_token_needs_the_secret(tmp_path: Path) -> None:
