@@ -45,8 +45,13 @@ folder. Absolute figures depend on the machine and on what else it does; the rat
 @click.option(
     "--at-once", type=click.IntRange(1), default=50, show_default=True, help="join: how many are on their way."
 )
+@click.option(
+    "--connections", type=click.IntRange(1, 5_000), default=128, show_default=True, help="bookings: how many."
+)
 @click.option("--sessions", type=click.IntRange(20, 200_000), default=10_000, show_default=True, help="list: how many.")
-def main(which: str, seconds: float, rounds: int, people: int | None, at_once: int, sessions: int) -> None:
+def main(
+    which: str, seconds: float, rounds: int, people: int | None, at_once: int, connections: int, sessions: int
+) -> None:
     cores = Cores()
     cores.pin_client()
     many_descriptors()
@@ -54,7 +59,7 @@ def main(which: str, seconds: float, rounds: int, people: int | None, at_once: i
         with tempfile.TemporaryDirectory(prefix="hub-benchmark-") as folder:
             work: dict[str, Coroutine[Any, Any, str]] = {}
             if name == "bookings":
-                work[name] = bookings.run(Path(folder), cores, seconds, people, rounds, _say)
+                work[name] = bookings.run(Path(folder), cores, seconds, people, rounds, _say, connections)
             elif name == "list":
                 work[name] = listing.run(Path(folder), cores, seconds, sessions, rounds, _say)
             elif name == "start":
