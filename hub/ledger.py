@@ -62,6 +62,12 @@ class Ledger:
         self._clock = clock
         self._waiting: deque[Call[Any]] = deque()
         self._arrived = asyncio.Event()
+        self._busy = False
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for their turn."""
+        return len(self._waiting)
 
     async def act(
         self,
@@ -95,6 +101,11 @@ class Ledger:
         self._arrived.set()
         return await call.answer  # type: ignore[no-any-return]  # mypy loses T in the deque of Call[Any]
 
+    @property
+    def busy(self) -> bool:
+        """Whether a group is being committed, or gathers."""
+        return self._busy
+
     async def create(self, session: Session, owner: Person, seal: Callable[[int], str | None]) -> Session:
         """Store a new session and announce it; answers it with its id. `seal` as in `writes.create`."""
         create = partial(writes.create, session=session, owner=owner, seal=seal)
@@ -107,13 +118,13 @@ class Ledger:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            busy = False
             while self._waiting:
-                if busy:
+                if self._busy:
                     await self._gather()
-                busy = True
+                self._busy = True
                 size = min(len(self._waiting), GROUP_LIMIT)
                 await self._commit([self._waiting.popleft() for _ in range(size)])
+            self._busy = False
 
     async def _commit(self, group: list[Call[Any]]) -> None:
         try:
