@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Hashable, Iterable
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from hub import news, views
@@ -263,6 +264,16 @@ class Rooms:
             if room.state is None:
                 self.close(room)
         return {room.id: room for room in rooms if room.state is not None}
+
+    @contextmanager
+    def keep(self, room: Room) -> Iterator[None]:
+        """Let `room` stand, and hear what is announced, while its opener awaits something else."""
+        room.openers += 1
+        try:
+            yield
+        finally:
+            room.openers -= 1
+            self.close(room)
 
     @staticmethod
     def _unpin(rooms: Iterable[Room]) -> None:

@@ -31,7 +31,7 @@ class AsgiWire:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._outbox: deque[Message] = deque()
+        self._outbox: deque[tuple[Message, int]] = deque()
         self._unsent = 0
         self._filled = asyncio.Event()
 
@@ -43,14 +43,14 @@ class AsgiWire:
     def send(self, frame: bytes) -> None:
         """Queue a text message."""
         self._unsent += len(frame)
-        self._put({"type": "websocket.send", "text": frame.decode()})
+        self._put({"type": "websocket.send", "text": frame.decode()}, len(frame))
 
     def close(self, code: int, reason: str) -> None:
         """Queue the close."""
-        self._put({"type": "websocket.close", "code": code, "reason": reason})
+        self._put({"type": "websocket.close", "code": code, "reason": reason}, 0)
 
-    def _put(self, message: Message) -> None:
-        self._outbox.append(message)
+    def _put(self, message: Message, size: int) -> None:
+        self._outbox.append((message, size))
         self._filled.set()
 
     async def write(self, connection: Connection) -> None:
@@ -59,13 +59,13 @@ class AsgiWire:
             await self._filled.wait()
             self._filled.clear()
             while self._outbox:
-                message = self._outbox.popleft()
+                message, size = self._outbox.popleft()
                 async with asyncio.timeout(STUCK_SECONDS):
                     await self._send(message)
                 if message["type"] == "websocket.close":
                     return
                 was_writable = self.writable
-                self._unsent -= len(message["text"].encode())
+                self._unsent -= size
                 if self.writable and not was_writable:
                     connection.writable_again()
 
@@ -109,7 +109,9 @@ class AsgiDoor:
             connection.closed()
             for task in (reader, writer):
                 task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            for ended in await asyncio.gather(reader, writer, return_exceptions=True):
+                if isinstance(ended, Exception) and not isinstance(ended, OSError):  # TimeoutError is one
+                    log.error("a socket broke", exc_info=ended)
 
 
 class Nowhere:

@@ -268,22 +268,21 @@ class Connection:
         room = (await self._lobby.rooms.open([session_id])).get(session_id)
         if room is None:
             raise NotFound(f"There is no session {session_id}.")
-        if self._over:
-            self._lobby.rooms.close(room)
-            return
-        stay = self._stays.get(session_id)
-        meeting = await (self._enter(actor, session_id) if stay is None else self._ask_again(stay, actor))
-        stay = self._stays.get(session_id)
-        if stay is None or self._over:
-            return
-        self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
-        room = (await self._lobby.rooms.open([session_id])).get(session_id)
-        if room is not None and self._stays.get(session_id) is stay:
+        with self._lobby.rooms.keep(room):
+            if self._over:
+                return
+            stay = self._stays.get(session_id)
+            meeting = await (
+                # Joining twice on one connection answers what the first time did.
+                self._enter(actor, session_id) if stay is None else self._lobby.presence.join(stay, actor, self.id)
+            )
+            stay = self._stays.get(session_id)
+            if self._over:
+                return
+            if stay is None:
+                raise NotActive("The session ended while you joined it.")
+            self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
             room.enter(self, host=self._is_host(room))
-
-    async def _ask_again(self, stay: Stay, actor: Actor) -> views.Meeting:
-        """Joining twice on one connection answers what the first time did."""
-        return await self._lobby.presence.join(stay, actor, self.id)
 
     async def _enter(self, actor: Actor, session_id: int) -> views.Meeting:
         """Registered before it is recorded, so that its end can't be missed."""
