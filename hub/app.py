@@ -148,7 +148,7 @@ def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_r
         interval=settings.count_interval_ms / 1000,
         roster_limit=settings.roster_limit,
     )
-    bus.subscribe(rooms.receive)
+    bus.subscribe(rooms.receive, lambda: None)
     lost = _Later()
     lease = Lease(database, clock, settings.lease, lost)
     presence = Presence(ledger, lease, vault, clock, doors=settings.doors, grace=settings.grace)

@@ -309,7 +309,7 @@ class Rooms:
         """Stop that."""
         self._visits.pop(visit_id, None)
 
-    def receive(self, change: SessionChanged) -> None:
+    def receive(self, change: SessionChanged, frame: bytes | None = None) -> None:
         """Take an announcement from the bus."""
         room = self._rooms.get(change.state.session)
         if room is not None:

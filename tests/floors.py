@@ -15,7 +15,6 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "hub.store",
-            "hub.bus",
             "hub.views",
             "hub.limits",
             "hub.sealing",
@@ -30,6 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"hub.news"}),
+    frozenset({"hub.bus"}),
     frozenset({"hub.ledger", "hub.rooms", "hub.tokens", "hub.migrations"}),
     frozenset({"hub.presence", "hub.leases"}),
     frozenset({"hub.web", "hub.sockets"}),

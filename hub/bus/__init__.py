@@ -1,20 +1,39 @@
-"""How processes tell each other that a session changed. A hint, never the truth: a lost message costs seconds."""
+"""How processes tell each other that a session changed. A hint, never the truth: a lost message costs seconds.
+
+What is followed is a topic: a session's id, from 1, or CATALOG for whatever changes the list of sessions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from hub.domain.events import SessionChanged
 
-Deliver = Callable[[SessionChanged], None]
+CATALOG = 0
+"""The topic of sessions that are created, edited, started, ended or cancelled."""
+
+Deliver = Callable[[SessionChanged, bytes | None], None]
+"""Takes a change, and its state as a `session` message where the bus has that ready."""
 
 
 class Bus(Protocol):
-    """At most once, in order for each publisher, no history. Nothing here waits or raises."""
+    """At most once, in order for each publisher, no history. Only `follow` and `answers` wait, and not for long."""
+
+    def subscribe(self, deliver: Deliver, missed: Callable[[], None]) -> None:
+        """Call `deliver` with each change of what is followed, on the event loop; `missed` when some may be lost."""
+
+    async def run(self) -> None:
+        """Do what there is to do beside, for as long as the hub lives."""
 
     def publish(self, change: SessionChanged) -> None:
-        """Tell every process, this one included."""
+        """Tell every process; this one at once, without waiting and whatever became of the others."""
 
-    def subscribe(self, deliver: Deliver) -> None:
-        """Call `deliver` with each change, on the event loop."""
+    async def follow(self, topics: Iterable[int]) -> None:
+        """Hear of these topics; when this returns, nothing published later is missed, unless the bus is away."""
+
+    def unfollow(self, topics: Iterable[int]) -> None:
+        """Hear of these topics no more."""
+
+    async def answers(self) -> None:
+        """Return when other processes can be reached; raises Unavailable."""

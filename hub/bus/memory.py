@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterable
+
 from hub.bus import Deliver
 from hub.domain.events import SessionChanged
 
 
 class MemoryBus:
-    """Delivers at once, in order, without serializing."""
+    """Delivers at once, in order, without serializing; nothing is ever missed."""
 
     def __init__(self) -> None:
         self._deliver: list[Deliver] = []
 
-    def publish(self, change: SessionChanged) -> None:
-        """Tell every subscriber."""
-        for deliver in self._deliver:
-            deliver(change)
-
-    def subscribe(self, deliver: Deliver) -> None:
+    def subscribe(self, deliver: Deliver, missed: Callable[[], None]) -> None:
         """Call `deliver` with each change from now on."""
         self._deliver.append(deliver)
+
+    async def run(self) -> None:
+        """There is nothing to do beside."""
+        await asyncio.Event().wait()
+
+    def publish(self, change: SessionChanged) -> None:
+        """Tell every subscriber, whatever it follows: there is nothing to save."""
+        for deliver in self._deliver:
+            deliver(change, None)
+
+    async def follow(self, topics: Iterable[int]) -> None:
+        """Everything is heard."""
+
+    def unfollow(self, topics: Iterable[int]) -> None:
+        """Everything is heard."""
+
+    async def answers(self) -> None:
+        """There is nobody else to reach."""
