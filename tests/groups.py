@@ -1,0 +1,153 @@
+"""Groups of Valkey servers for tests: a primary with its replica and sentinels, and a cluster of three."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from tests.processes import PATIENCE, folder, free_port, give, until
+from tests.servers import HOST, RedisServer, ask, valkey
+
+NAME = "main"
+SLOTS = 16_384
+DOWN_AFTER_MS = 500
+NODE_TIMEOUT_MS = 2_000
+SENTINEL = """
+sentinel monitor {name} {host} {port} 2
+sentinel down-after-milliseconds {name} {down_after}
+sentinel failover-timeout {name} 5000
+"""
+# What a sentinel does each second or ten, it does ten times as often: a failover takes one second instead of four.
+SENTINEL_PACE = ("INFO-PERIOD", "PING-PERIOD", "ASK-PERIOD", "PUBLISH-PERIOD")
+
+
+class Group:
+    """What both have in common. As a context manager it runs, and leaves neither process nor folder; entering blocks."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self, stack: ExitStack) -> None:
+        raise NotImplementedError
+
+
+class SentinelServers(Group):
+    """A primary, a replica and three sentinels, which agree by two that the primary is down after half a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.primary = RedisServer(own=True)
+        self.replica = self.primary
+        self.sentinels: list[int] = []
+
+    @property
+    def url(self) -> str:
+        """Of what the sentinels name the primary."""
+        return f"redis+sentinel://{','.join(f'{HOST}:{port}' for port in self.sentinels)}/{NAME}/0"
+
+    def named(self) -> list[int]:
+        """The port of the primary that each sentinel names."""
+        return [int(self._ask(port, "GET-MASTER-ADDR-BY-NAME")[1]) for port in self.sentinels]
+
+    async def failover(self) -> RedisServer:
+        """Kill the primary, and wait until all sentinels name the replica, and it has taken over; `primary` is that.
+
+        The killed one is `replica` then, and one when it is restarted.
+        """
+        self.primary.kill()
+        self.primary, self.replica = self.replica, self.primary
+
+        def over() -> bool:
+            return set(self.named()) == {self.primary.port} and self.primary.ask("ROLE")[0] == "master"
+
+        async with asyncio.timeout(PATIENCE):
+            while not over():
+                await asyncio.sleep(0.02)
+        return self.primary
+
+    def _open(self, stack: ExitStack) -> None:
+        stack.enter_context(self.primary)
+        # A primary waits 5 s for more replicas before it sends itself to the first.
+        self.primary.ask("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+        self.replica = stack.enter_context(RedisServer("--replicaof", HOST, str(self.primary.port)))
+        until(lambda: self.replica.ask("ROLE")[3] == "connected", "the replica's copy")
+        for _ in range(3):
+            self._sentinel(stack, stack.enter_context(folder("sentinel")))
+        until(self._met, "the sentinels' knowledge of each other")
+
+    def _sentinel(self, stack: ExitStack, home: Path) -> None:
+        port, file = free_port(), home / "sentinel.conf"
+        file.write_text(SENTINEL.format(name=NAME, host=HOST, port=self.primary.port, down_after=DOWN_AFTER_MS))
+        give(file)  # it writes into it
+        valkey(stack, home, port, str(file), "--sentinel")
+        self.sentinels.append(port)
+        ask(f"redis://{HOST}:{port}", "SENTINEL", "DEBUG", *(word for name in SENTINEL_PACE for word in (name, 100)))
+
+    def _ask(self, port: int, what: str) -> list[str]:
+        answer: list[str] = ask(f"redis://{HOST}:{port}", f"SENTINEL {what}", NAME)
+        return answer
+
+    def _met(self) -> bool:
+        others = len(self.sentinels) - 1
+        return all(
+            len(self._ask(port, "SENTINELS")) == others and len(self._ask(port, "REPLICAS")) == 1
+            for port in self.sentinels
+        )
+
+
+class ClusterServers(Group):
+    """Three primaries in cluster mode, each with a third of the slots.
+
+    While one is frozen the other two call the whole cluster down after 2 s, which is what Valkey does by default.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: list[RedisServer] = []
+
+    @property
+    def url(self) -> str:
+        """Of all its nodes."""
+        return f"redis+cluster://{','.join(f'{HOST}:{node.port}' for node in self.nodes)}"
+
+    def freeze(self, index: int) -> None:
+        """Halt one node."""
+        self.nodes[index].freeze()
+
+    def thaw(self, index: int) -> None:
+        """Let it go on; `await_ok` waits until the others have noticed."""
+        self.nodes[index].thaw()
+
+    def await_ok(self) -> None:
+        """Wait until every node says that the cluster is well and knows all of it."""
+
+        def well() -> bool:
+            told = [node.ask("CLUSTER INFO") for node in self.nodes]
+            return all(said["cluster_state"] == "ok" and said["cluster_known_nodes"] == "3" for said in told)
+
+        until(well, "the cluster's health")
+
+    def _open(self, stack: ExitStack) -> None:
+        buses = [free_port() for _ in range(3)]
+        for bus in buses:
+            timeout = str(NODE_TIMEOUT_MS)
+            options = ("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", timeout)
+            self.nodes.append(stack.enter_context(RedisServer(*options)))
+        bounds = [SLOTS * index // 3 for index in range(4)]
+        for index, node in enumerate(self.nodes):
+            node.ask("CLUSTER ADDSLOTSRANGE", bounds[index], bounds[index + 1] - 1)
+            for other, bus in zip(self.nodes, buses, strict=True):
+                if other is not node:
+                    node.ask("CLUSTER MEET", HOST, other.port, bus)
+        self.await_ok()
