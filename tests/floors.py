@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"hub", "hub.errors"}),
-    frozenset({"hub.domain"}),
+    frozenset({"hub.domain", "hub.values"}),
     frozenset(
         {
             "hub.store",
@@ -34,7 +34,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"hub.presence", "hub.leases"}),
     frozenset({"hub.web", "hub.sockets"}),
     frozenset({"hub.app", "hub.checks", "hub.watching"}),
-    frozenset({"hub.server"}),
+    frozenset({"hub.server", "hub.workers"}),
     frozenset({"hub.crowd"}),
     frozenset({"hub.demo"}),
     frozenset({"hub.cli"}),
