@@ -122,8 +122,11 @@ class Settings:
         return timedelta(seconds=self.lease_seconds)
 
 
-def from_environment(environment: Mapping[str, str]) -> Settings:
-    """The settings that `environment` asks for; empty variables count as not set. Raises WrongSetting."""
+def from_environment(environment: Mapping[str, str], **options: Any) -> Settings:
+    """The settings that `environment` asks for; empty variables count as not set. Raises WrongSetting.
+
+    `options` are values of members that were chosen elsewhere, and go before; those that are None were not.
+    """
     given = {name: value for name, value in environment.items() if value.strip()}
     read: dict[str, Any] = {}
     for setting in fields(Settings):
@@ -135,7 +138,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
                 read[setting.name] = READERS[setting.name](given[variable].strip())
             except ValueError as error:
                 raise WrongSetting(f"{variable}: {error}") from None
-    settings = Settings(**read)
+    settings = Settings(**read | {name: value for name, value in options.items() if value is not None})
     _check(settings)
     return settings
 

@@ -25,6 +25,9 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.sharing",
             "hub.settings",
             "hub.metrics",
+            "hub.listening",
+            "hub.stopping",
+            "hub.workers",
             "hub.logs",
         }
     ),
@@ -34,7 +37,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"hub.presence", "hub.leases"}),
     frozenset({"hub.web", "hub.sockets"}),
     frozenset({"hub.app", "hub.checks", "hub.watching"}),
-    frozenset({"hub.server", "hub.workers"}),
+    frozenset({"hub.server"}),
     frozenset({"hub.crowd"}),
     frozenset({"hub.demo"}),
     frozenset({"hub.cli"}),
