@@ -92,7 +92,7 @@ class Hub:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     failed: Callable[[], None] = lambda: None
     listening: Callable[[str], None] = lambda url: None
-    end_streams: Callable[[], None] = lambda: None
+    end_streams: Callable[[float], None] = lambda window: None
     companions: list[Callable[[], AbstractAsyncContextManager[object]]] = field(default_factory=list)
 
     @asynccontextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -15,10 +15,14 @@ from hub import checks, demo, logs, watching
 from hub.app import build, utc_now
 from hub.domain.people import Role
 from hub.errors import HubError
+from hub.listening import CannotListen, bind
 from hub.server import serve as listen
-from hub.settings import Settings, WrongSetting, from_environment, must_serve
+from hub.server import work
+from hub.settings import Settings, WrongSetting, from_environment, must_serve, remark
 from hub.store.database import Database, Unusable
 from hub.tokens import SharedSecret, Tokens, sign
+from hub.values import shown
+from hub.workers import supervise
 
 
 def _fail(message: str) -> NoReturn:
@@ -26,16 +30,11 @@ def _fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def _settings(host: str | None = None, port: int | None = None) -> Settings:
+def _settings(**options: object) -> Settings:
     try:
-        settings = from_environment(os.environ)
+        return from_environment(os.environ, **options)
     except WrongSetting as wrong:
         _fail(str(wrong))
-    if host is not None:
-        settings = dataclasses.replace(settings, host=host)
-    if port is not None:
-        settings = dataclasses.replace(settings, port=port)
-    return settings
 
 
 def _migrate(settings: Settings) -> None:
@@ -76,22 +75,48 @@ def main() -> None:
 @main.command()
 @host_option
 @port_option
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes (HUB_WORKERS, 1); more need PostgreSQL, Redis.")
+@click.option("--fd", "descriptors", type=int, multiple=True, hidden=True)
+def serve(host: str | None, port: int | None, workers: int | None, descriptors: tuple[int, ...]) -> None:
     """Run the service."""
-    settings = _settings(host, port)
+    settings = _settings(host=host, port=port, workers=workers)
     try:
         must_serve(settings)
     except WrongSetting as wrong:
         _fail(str(wrong))
     _migrate(settings)
     logs.set_up(settings.log_format)
+    if settings.workers > 1 and not descriptors:
+        sys.exit(_supervise(settings))
     hub = build(settings)
     try:
         hub.database.claim()
     except Unusable as reason:
         _fail(str(reason))
-    hub.listening = lambda url: click.echo(f"hub: listening on {url}, database {settings.database_url}", err=True)
+    if descriptors:
+        work(hub, descriptors)
+        return
+    if said := remark(settings):
+        click.echo(f"hub: {said}", err=True)
+    hub.listening = lambda url: click.echo(
+        f"hub: listening on {url}, database {shown(settings.database_url)}", err=True
+    )
     listen(hub)
+
+
+def _supervise(settings: Settings) -> int:
+    try:
+        places = bind(settings.host, settings.port, settings.workers)
+    except CannotListen as reason:
+        _fail(str(reason))
+    host, port = settings.host, places[0][0].getsockname()[1]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    where = f"listening on {url}, {settings.workers} workers, database {shown(settings.database_url)}"
+
+    def command(descriptors: Sequence[int]) -> list[str]:
+        return [sys.executable, "-m", "hub", "serve", *(f"--fd={descriptor}" for descriptor in descriptors)]
+
+    return supervise(command, places, settings.stop_seconds, lambda: click.echo(f"hub: {where}", err=True))
 
 
 @main.command(name="demo")
@@ -101,7 +126,7 @@ def serve(host: str | None, port: int | None) -> None:
 def run_demo(host: str | None, port: int | None, crowd: int) -> None:
     """Everything on one machine, with sample sessions and a page to click."""
     try:
-        demo.run(_settings(host, port), crowd, keep="HUB_DATABASE_URL" in os.environ)
+        demo.run(_settings(host=host, port=port), crowd, keep="HUB_DATABASE_URL" in os.environ)
     except (Unusable, WrongSetting) as reason:
         _fail(str(reason))
 
@@ -111,7 +136,7 @@ def migrate() -> None:
     """Bring the database's tables up to date."""
     settings = _settings()
     _migrate(settings)
-    click.echo(f"hub: {settings.database_url} is up to date")
+    click.echo(f"hub: {shown(settings.database_url)} is up to date")
 
 
 @main.command()

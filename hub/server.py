@@ -4,34 +4,57 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
+import math
+import signal
 import socket
 import sys
+from collections.abc import Callable, Iterable
+from types import FrameType
 
 import uvicorn
 
+from hub import workers
 from hub.app import Hub
+from hub.stopping import HardStop
 
-log = logging.getLogger("hub")
-
-STOP_SECONDS = 5
 PING_SECONDS = 20.0
+DRAIN_SECONDS = 2.0
+"""Over how long sockets are sent home, if they are many."""
 FLUSH_SECONDS = 1.0
 """How long sockets may take to hear why they are closed; uvicorn would cut in with a bare 1012."""
+REQUEST_SECONDS = 5.0
+"""How long requests under way may take to end."""
 
 
 class HubServer(uvicorn.Server):
-    """uvicorn closes sockets at once and says nothing before; here everyone is told first."""
+    """uvicorn closes sockets at once and says nothing before; here everyone is told first, and not all at once."""
 
     def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
         super().__init__(config)
         self._hub = hub
         self.broke = False
+        self.stopping: Callable[[], None] = lambda: None
         hub.failed = self._fail
 
     def _fail(self) -> None:
         self.broke = True
+        self._stop()
+
+    def _stop(self) -> None:
+        self._hub.lobby.draining = True
+        self.stopping()
         self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal: no new sockets and not ready from this instant on; `stopping` is called. The rest is uvicorn's."""
+        super().handle_exit(sig, frame)
+        self._stop()
+
+    def retire(self) -> None:
+        """Stop as by a signal, but accept nothing more: for a worker beside others that listen at the same address."""
+        for listening in self.servers:
+            listening.close()
+        self._stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, then say where: only now is the address bound, and the port known."""
@@ -40,14 +63,21 @@ class HubServer(uvicorn.Server):
         self._hub.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send everyone home, then stop as uvicorn does."""
-        self._hub.lobby.draining = True
-        self._hub.lobby.send_home(self._hub.settings.leave_grace_seconds / 2)
-        self._hub.end_streams()
-        deadline = asyncio.get_running_loop().time() + FLUSH_SECONDS
-        while self._hub.lobby.total.here(None) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once
+        """Send everyone home while REST goes on, then stop as uvicorn does. A second signal may cut it short."""
+        hub, loop = self._hub, asyncio.get_running_loop()
+        window = hub.settings.leave_grace_seconds / 2
+        await hub.lobby.drain(window, _share(hub, DRAIN_SECONDS), lambda: self.force_exit)
+        hub.end_streams(window)
+        deadline = loop.time() + FLUSH_SECONDS
+        while hub.lobby.total.here(None) and loop.time() < deadline and not self.force_exit:
+            hub.lobby.send_home(window)  # someone may have been between the door and the lobby
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
+
+
+def _share(hub: Hub, seconds: float) -> float:
+    """`seconds`, or a quarter of the time there is for the whole stop."""
+    return min(seconds, hub.settings.stop_seconds / 4)
 
 
 def server(hub: Hub) -> HubServer:
@@ -61,7 +91,7 @@ def server(hub: Hub) -> HubServer:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_graceful_shutdown=math.ceil(_share(hub, REQUEST_SECONDS)),
         ws="websockets-sansio",
         ws_max_size=settings.max_message_bytes,
         ws_per_message_deflate=False,
@@ -73,9 +103,26 @@ def server(hub: Hub) -> HubServer:
 
 def serve(hub: Hub) -> None:
     """Listen until told to stop; exits with 1 when it stopped because something broke, so that it is started again."""
-    calm_collector()
+    _run(server(hub), hub, None)
+
+
+def work(hub: Hub, descriptors: Iterable[int]) -> None:
+    """The same as one of many, on sockets that the supervisor bound: see `hub.workers` for what is agreed with it."""
     serving = server(hub)
-    serving.run()
+
+    def tell(url: str) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, serving.retire)
+        workers.tell_serving()
+
+    hub.listening = tell
+    workers.end_with_supervisor()
+    _run(serving, hub, [socket.socket(fileno=descriptor) for descriptor in descriptors])
+
+
+def _run(serving: HubServer, hub: Hub, sockets: list[socket.socket] | None) -> None:
+    calm_collector()
+    serving.stopping = HardStop(hub.settings.stop_seconds).begin
+    serving.run(sockets)
     if serving.broke:
         sys.exit(1)
 

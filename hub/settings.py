@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
-MIN_SECRET_BYTES = 32
+from hub import values
 
 
 class WrongSetting(Exception):
@@ -21,10 +19,10 @@ class Settings:
     """How this hub runs. Field `x` is the variable HUB_X."""
 
     database_url: str = "sqlite:///hub.db"
-    """Where the truth is kept: `sqlite:///FILE`, migrated at start."""
+    """Where the truth is kept: `sqlite:///FILE`, migrated at start, or `postgresql://…`, migrated by `hub migrate`."""
 
     redis_url: str | None = None
-    """The bus between processes. None: one process, in memory."""
+    """The bus between processes; needs PostgreSQL. None: one process, in memory."""
 
     host: str = "127.0.0.1"
     """The address to listen on."""
@@ -65,6 +63,9 @@ class Settings:
     lease_seconds: float = 15.0
     """After how many seconds without a beat a process counts as dead; it beats three times as often."""
 
+    stop_seconds: float = 25.0
+    """After how many seconds a process that was told to stop exits, whatever still holds it."""
+
     count_interval_ms: int = 100
     """Least time between two counts to the same watcher, in milliseconds."""
 
@@ -96,6 +97,11 @@ class Settings:
     """`text` for people, `json` for machines."""
 
     @property
+    def postgresql(self) -> bool:
+        """Whether the truth is kept in PostgreSQL."""
+        return self.database_url.startswith("postgresql://")
+
+    @property
     def hold(self) -> timedelta:
         """How long a paid seat is held."""
         return timedelta(minutes=self.hold_minutes)
@@ -116,31 +122,39 @@ class Settings:
         return timedelta(seconds=self.lease_seconds)
 
 
-def from_environment(environment: Mapping[str, str]) -> Settings:
-    """The settings that `environment` asks for; empty variables count as not set. Raises WrongSetting."""
+def from_environment(environment: Mapping[str, str], **options: Any) -> Settings:
+    """The settings that `environment` asks for; empty variables count as not set. Raises WrongSetting.
+
+    `options` are values of members that were chosen elsewhere, and go before; those that are None were not.
+    """
     given = {name: value for name, value in environment.items() if value.strip()}
-    values: dict[str, Any] = {}
+    read: dict[str, Any] = {}
     for setting in fields(Settings):
         variable = f"HUB_{setting.name.upper()}"
         if variable == "HUB_PORT" and variable not in given:
             variable = "PORT"
         if variable in given:
             try:
-                values[setting.name] = READERS[setting.name](given[variable].strip())
+                read[setting.name] = READERS[setting.name](given[variable].strip())
             except ValueError as error:
                 raise WrongSetting(f"{variable}: {error}") from None
-    settings = Settings(**values)
+    settings = Settings(**read | {name: value for name, value in options.items() if value is not None})
     _check(settings)
     return settings
 
 
+POSTGRESQL = "HUB_DATABASE_URL to `postgresql://…`"
+
+
 def _check(settings: Settings) -> None:
+    missing = [] if settings.postgresql else [POSTGRESQL]
+    missing += [] if settings.redis_url is not None else ["HUB_REDIS_URL"]
     if settings.jwt_secret is not None and settings.jwt_jwks_url is not None:
         raise WrongSetting("HUB_JWT_SECRET and HUB_JWT_JWKS_URL: set one of them, never both")
-    if settings.workers > 1:
-        raise WrongSetting("HUB_WORKERS: more than 1 needs PostgreSQL and Redis, which this version does not speak yet")
-    if settings.redis_url is not None:
-        raise WrongSetting("HUB_REDIS_URL: this version runs as one process, in memory; leave it unset")
+    if settings.workers > 1 and missing:
+        raise WrongSetting(f"HUB_WORKERS: more than 1 needs PostgreSQL and Redis: set {' and '.join(missing)}")
+    if settings.redis_url is not None and not settings.postgresql:
+        raise WrongSetting(f"HUB_REDIS_URL: processes that share a bus must share a database: set {POSTGRESQL}")
 
 
 MAKE_A_KEY = "make one with `python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'`"
@@ -154,125 +168,41 @@ def must_serve(settings: Settings) -> None:
         raise WrongSetting(f"HUB_SECRET_KEY: needed to seal meeting passwords; {MAKE_A_KEY}")
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
-            raise ValueError(f"takes a whole number from {least} to {most}, not {text!r}")
-        return int(text)
-
-    return read
-
-
-def _or_off(read: Callable[[str], int]) -> Callable[[str], int | None]:
-    def read_or_off(text: str) -> int | None:
-        if text.lower() == "off":
-            return None
-        try:
-            return read(text)
-        except ValueError as error:
-            raise ValueError(f"{error}, or `off`") from None
-
-    return read_or_off
-
-
-def _seconds(least: float, most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if not least <= value <= most:
-            raise ValueError(f"takes seconds from {least:g} to {most:g}, not {text!r}")
-        return value
-
-    return read
-
-
-def _database(text: str) -> str:
-    if text.startswith("sqlite:///") and len(text) > len("sqlite:///") and ":memory:" not in text:
-        return text
-    raise ValueError("takes `sqlite:///FILE` in this version; PostgreSQL is not spoken yet")
-
-
-def _secret(text: str) -> str:
-    if len(text.encode()) < MIN_SECRET_BYTES:
-        raise ValueError(f"takes a secret of {MIN_SECRET_BYTES} bytes or more (RFC 8725 §3.5)")
-    return text
-
-
-def _key(text: str) -> bytes:
-    try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != MIN_SECRET_BYTES:
-        raise ValueError(f"takes {MIN_SECRET_BYTES} random bytes in base64")
-    return key
-
-
-def _webhook_secret(text: str) -> str:
-    try:
-        key = base64.b64decode(text.removeprefix("whsec_") + "==", validate=False)
-    except ValueError:
-        key = b""
-    if len(key) < 16:
-        raise ValueError("takes `whsec_` and 16 bytes or more in base64")
-    return text
-
-
-def _address(text: str) -> str:
-    if not _is_web(text):
-        raise ValueError(f"takes an https:// address (http:// inside one machine), not {text!r}")
-    return text
-
-
-def _is_web(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _origins(text: str) -> frozenset[str]:
-    origins = [origin.strip() for origin in text.split(",") if origin.strip()]
-    for origin in origins:
-        # Browsers send the host in lower case, and no path; anything else would never be met.
-        if not _is_web(origin) or origin != urlsplit(origin.lower())._replace(path="", query="", fragment="").geturl():
-            raise ValueError(f"takes origins like `https://learn.example`, by commas; {origin!r} is none")
-    return frozenset(origins)
-
-
-def _format(text: str) -> str:
-    if text not in ("text", "json"):
-        raise ValueError(f"takes `text` or `json`, not {text!r}")
-    return text
+def remark(settings: Settings) -> str | None:
+    """What someone who starts this should know, though nothing is wrong; None for nothing."""
+    if settings.postgresql and settings.redis_url is None:
+        return (
+            "without HUB_REDIS_URL this must be the only process on its database: others would not hear what happens "
+            "in this one before they look, every few seconds"
+        )
+    return None
 
 
 READERS: Mapping[str, Callable[[str], Any]] = {
-    "database_url": _database,
-    "redis_url": str,
+    "database_url": values.database,
+    "redis_url": values.redis,
     "host": str,
-    "port": _whole(0, 65535),
-    "workers": _whole(1, 256),
-    "jwt_secret": _secret,
-    "jwt_jwks_url": _address,
+    "port": values.whole(0, 65535),
+    "workers": values.whole(1, 256),
+    "jwt_secret": values.secret,
+    "jwt_jwks_url": values.address,
     "jwt_audience": str,
     "jwt_issuer": str,
-    "allowed_origins": _origins,
-    "secret_key": _key,
-    "hold_minutes": _whole(1, 10_080),
-    "doors_open_minutes": _whole(0, 10_080),
-    "leave_grace_seconds": _seconds(0, 3600),
-    "lease_seconds": _seconds(1, 3600),
-    "count_interval_ms": _whole(0, 60_000),
-    "roster_limit": _whole(0, 100_000),
-    "max_message_bytes": _whole(256, 1_048_576),
-    "max_connections": _or_off(_whole(1, 10_000_000)),
-    "max_connections_per_person": _or_off(_whole(1, 10_000_000)),
-    "max_connections_per_address": _or_off(_whole(1, 10_000_000)),
-    "rate_limit": _or_off(_whole(1, 10_000_000)),
-    "message_rate_limit": _or_off(_whole(1, 10_000_000)),
-    "payment_webhook_secret": _webhook_secret,
-    "log_format": _format,
+    "allowed_origins": values.origins,
+    "secret_key": values.key,
+    "hold_minutes": values.whole(1, 10_080),
+    "doors_open_minutes": values.whole(0, 10_080),
+    "leave_grace_seconds": values.seconds(0, 3600),
+    "lease_seconds": values.seconds(1, 3600),
+    "stop_seconds": values.seconds(1, 3600),
+    "count_interval_ms": values.whole(0, 60_000),
+    "roster_limit": values.whole(0, 100_000),
+    "max_message_bytes": values.whole(256, 1_048_576),
+    "max_connections": values.or_off(values.whole(1, 10_000_000)),
+    "max_connections_per_person": values.or_off(values.whole(1, 10_000_000)),
+    "max_connections_per_address": values.or_off(values.whole(1, 10_000_000)),
+    "rate_limit": values.or_off(values.whole(1, 10_000_000)),
+    "message_rate_limit": values.or_off(values.whole(1, 10_000_000)),
+    "payment_webhook_secret": values.webhook_secret,
+    "log_format": values.log_format,
 }

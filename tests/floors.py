@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"hub", "hub.errors"}),
-    frozenset({"hub.domain"}),
+    frozenset({"hub.domain", "hub.values"}),
     frozenset(
         {
             "hub.store",
@@ -25,6 +25,9 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.sharing",
             "hub.settings",
             "hub.metrics",
+            "hub.listening",
+            "hub.stopping",
+            "hub.workers",
             "hub.logs",
         }
     ),

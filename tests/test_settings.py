@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hub import app
-from hub.settings import READERS, Settings, WrongSetting, from_environment, must_serve
+from hub import app, values
+from hub.settings import READERS, Settings, WrongSetting, from_environment, must_serve, remark
 
 SECRET = "s" * 32
 KEY = bytes(range(32))
@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "HUB_HOLD_MINUTES": 15,
     "HUB_DOORS_OPEN_MINUTES": 15,
     "HUB_LEAVE_GRACE_SECONDS": 10,
+    "HUB_STOP_SECONDS": 25,
     "HUB_COUNT_INTERVAL_MS": 100,
     "HUB_ROSTER_LIMIT": 200,
     "HUB_MAX_MESSAGE_BYTES": 16384,
@@ -46,6 +47,13 @@ DEFAULTS: dict[str, Any] = {
 
 GOOD = [
     ("HUB_DATABASE_URL", "sqlite:////var/lib/hub/hub.db", "sqlite:////var/lib/hub/hub.db"),
+    ("HUB_DATABASE_URL", "postgresql://hub:s3cret@db/hub", "postgresql://hub:s3cret@db/hub"),
+    (
+        "HUB_DATABASE_URL",
+        "postgres://hub@[::1]:5433/hub?sslmode=require",
+        "postgresql://hub@[::1]:5433/hub?sslmode=require",
+    ),
+    ("HUB_DATABASE_URL", "postgresql+psycopg:///hub", "postgresql:///hub"),
     ("HUB_HOST", "0.0.0.0", "0.0.0.0"),
     ("HUB_PORT", "0", 0),
     ("HUB_PORT", "65535", 65535),
@@ -66,6 +74,7 @@ GOOD = [
     ("HUB_DOORS_OPEN_MINUTES", "0", 0),
     ("HUB_LEAVE_GRACE_SECONDS", "0", 0),
     ("HUB_LEAVE_GRACE_SECONDS", "2.5", 2.5),
+    ("HUB_STOP_SECONDS", "1", 1),
     ("HUB_COUNT_INTERVAL_MS", "0", 0),
     ("HUB_ROSTER_LIMIT", "0", 0),
     ("HUB_MAX_MESSAGE_BYTES", "65536", 65536),
@@ -83,7 +92,10 @@ GOOD = [
 ]
 
 WRONG = [
-    ("HUB_DATABASE_URL", "mysql://db/hub", "sqlite:///FILE"),
+    ("HUB_DATABASE_URL", "mysql://db/hub", "`sqlite:///FILE` or `postgresql://"),
+    ("HUB_DATABASE_URL", "postgresql+asyncpg://db/hub", "`sqlite:///FILE` or `postgresql://"),
+    ("HUB_DATABASE_URL", "postgresql://", "`sqlite:///FILE` or `postgresql://"),
+    ("HUB_DATABASE_URL", "postgresql://[", "`sqlite:///FILE` or `postgresql://"),
     ("HUB_DATABASE_URL", "sqlite:///:memory:", "sqlite:///FILE"),
     ("HUB_DATABASE_URL", "sqlite:///", "sqlite:///FILE"),
     ("HUB_PORT", "http", "a whole number from 0 to 65535"),
@@ -92,7 +104,11 @@ WRONG = [
     ("HUB_PORT", "٨٠", "a whole number from 0 to 65535"),
     ("HUB_PORT", "000000000000099999999", "a whole number from 0 to 65535"),
     ("HUB_WORKERS", "0", "a whole number from 1"),
-    ("HUB_WORKERS", "2", "needs PostgreSQL and Redis"),
+    ("HUB_WORKERS", "2", "needs PostgreSQL and Redis: set HUB_DATABASE_URL to `postgresql://…` and HUB_REDIS_URL"),
+    ("HUB_REDIS_URL", "http://cache", "an address that begins with `redis://`"),
+    ("HUB_REDIS_URL", "redis://cache", "must share a database: set HUB_DATABASE_URL to `postgresql://…`"),
+    ("HUB_STOP_SECONDS", "0", "seconds from 1 to 3600"),
+    ("HUB_STOP_SECONDS", "soon", "seconds from 1 to 3600"),
     ("HUB_JWT_SECRET", "s" * 31, "32 bytes or more"),
     ("HUB_JWT_JWKS_URL", "id.example", "https:// address"),
     ("HUB_JWT_JWKS_URL", "http://[", "https:// address"),
@@ -154,12 +170,61 @@ def test_a_wrong_value_names_the_variable_and_what_it_takes(variable: str, text:
         ("HUB_JWT_SECRET", "a-short-secret"),
         ("HUB_SECRET_KEY", "a-short-key"),
         ("HUB_PAYMENT_WEBHOOK_SECRET", "whsec_x"),
+        ("HUB_DATABASE_URL", "mysql://hub:s3cret@db/hub"),
+        ("HUB_REDIS_URL", "http://:s3cret@cache"),
     ],
 )
 def test_a_refused_secret_is_not_repeated(variable: str, text: str) -> None:
     with pytest.raises(WrongSetting) as told:
         from_environment({variable: text})
     assert text not in str(told.value)
+    assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:////var/lib/hub.db", "sqlite:////var/lib/hub.db"),
+        ("postgresql://hub:s3cret@db:5433/hub?sslmode=require", "postgresql://db:5433/hub"),
+        ("postgresql://db/hub?password=s3cret", "postgresql://db/hub"),
+        ("postgresql:///hub", "postgresql:///hub"),
+        ("postgresql://hub:s3@cret@db/hub", "postgresql://…"),
+        ("postgresql://hub:s3/cret@db/hub", "postgresql://…"),
+        ("postgresql://hub:s3?cret@db/hub", "postgresql://…"),
+        ("postgresql://db/hub?password=s3@cret", "postgresql://…"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert values.shown(url) == shown
+
+
+PG, BUS = "postgresql://db/hub", "redis://cache"
+
+
+@pytest.mark.parametrize("prefix", values.REDIS)
+def test_a_bus_is_taken_beside_postgresql(prefix: str) -> None:
+    settings = from_environment({"HUB_DATABASE_URL": PG, "HUB_REDIS_URL": f"{prefix}cache", "HUB_WORKERS": "4"})
+    assert (settings.redis_url, settings.workers) == (f"{prefix}cache", 4)
+    assert remark(settings) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "missing"),
+    [
+        ({}, "set HUB_DATABASE_URL to `postgresql://…` and HUB_REDIS_URL"),
+        ({"HUB_DATABASE_URL": PG}, "set HUB_REDIS_URL"),
+        ({"HUB_REDIS_URL": BUS}, "set HUB_DATABASE_URL to `postgresql://…`"),
+    ],
+)
+def test_more_workers_than_one_say_what_they_miss(environment: dict[str, str], missing: str) -> None:
+    with pytest.raises(WrongSetting) as told:
+        from_environment({**environment, "HUB_WORKERS": "2"})
+    assert str(told.value) == f"HUB_WORKERS: more than 1 needs PostgreSQL and Redis: {missing}"
+
+
+def test_one_process_on_postgresql_needs_no_bus_but_is_told_that_it_must_stay_alone() -> None:
+    assert "only process" in str(remark(from_environment({"HUB_DATABASE_URL": PG})))
+    assert remark(from_environment({})) is None
 
 
 def test_port_counts_where_hub_port_is_not_set_and_is_named_when_it_is_wrong() -> None:
@@ -188,7 +253,7 @@ def test_every_setting_is_read_is_tested_here_and_says_its_unit_in_its_name() ->
     names = {setting.name for setting in fields(Settings)}
     assert set(READERS) == names
     assert {field(variable) for variable in DEFAULTS} == names - {"lease_seconds"}
-    # HUB_REDIS_URL has no good value in a version that runs as one process.
+    # HUB_REDIS_URL has no good value by itself: a bus needs PostgreSQL.
     assert {field(variable) for variable, _, _ in GOOD} == names - {"lease_seconds", "redis_url"}
 
 

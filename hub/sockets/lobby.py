@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 
 from hub import views
@@ -44,13 +47,30 @@ class Lobby:
     allowed_origins: frozenset[str]
     draining: bool = False
     connections: set[Closable] = field(default_factory=set)
+    batches: int = 20
+    """In how many batches a drain sends people home, at most."""
+    fewest: int = 50
+    """How many it sends at once, at least."""
 
     def may_talk(self, connection_id: str) -> bool:
         """Count one message of a connection; False when it sends too many."""
         return self.messages.wait(connection_id, time.monotonic()) == 0
 
-    def send_home(self, window: float) -> None:
-        """Tell everyone to come back within `window` seconds, each at a moment of its own, and close."""
-        for connection in list(self.connections):
+    async def drain(self, window: float, seconds: float, hurried: Callable[[], bool]) -> None:
+        """Let nobody in any more, and send everyone home in batches over `seconds`; at once as soon as `hurried`.
+
+        Everyone who went at the same instant would do all that a leave costs at the same instant, here and in the
+        processes that they come back to.
+        """
+        self.draining = True
+        batch = max(self.fewest, math.ceil(len(self.connections) / self.batches))
+        while self.connections:
+            self.send_home(window, batch)
+            if self.connections and not hurried():
+                await asyncio.sleep(seconds / self.batches)
+
+    def send_home(self, window: float, most: int | None = None) -> None:
+        """Tell `most` (None: all) to come back within `window` seconds, each at a moment of its own, and close."""
+        for connection in list(islice(self.connections, most)):
             connection.send(Drain(reconnect_in=round(random.uniform(0, window), 1)))
             connection.close(RESTART)

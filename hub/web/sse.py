@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,9 @@ from hub.rooms import Newest, Room, Rooms
 from hub.web.http import EVENT_STREAM, Call
 
 HEARTBEAT_SECONDS = 15.0
+COME_BACK_MS = 3000
+"""After how long a reader whose stream ended asks again. An answer other than 200 would end an EventSource for good, so
+this must be longer than a process that stops still answers."""
 RETRY_AFTER = 5.0
 
 
@@ -25,7 +29,8 @@ class Follower:
 
     def __init__(self) -> None:
         self.news = asyncio.Event()
-        self.sent_home = False
+        self.come_back_ms: int | None = None
+        """Set when the stream is to end: what the reader is told to wait."""
 
     def deliver(self, key: Hashable, frame: bytes, newest: Newest) -> None:
         """There is something new."""
@@ -61,11 +66,12 @@ class Events:
     followers: set[Follower] = field(default_factory=set)
     ending: bool = False
 
-    def end(self) -> None:
-        """End every stream: an open one would hold up a stop. Clients come back by themselves, to the next process."""
+    def end(self, window: float) -> None:
+        """End every stream: an open one would hold up a stop. Readers come back by themselves, spread over `window`
+        seconds, to the next process."""
         self.ending = True
         for follower in self.followers:
-            follower.sent_home = True
+            follower.come_back_ms = COME_BACK_MS + int(random.uniform(0, window) * 1000)
             follower.news.set()
 
     async def follow(self, call: Call) -> Response:
@@ -106,8 +112,8 @@ class Events:
 
 
 async def _events(room: Room, follower: Follower, seen: int) -> AsyncIterator[bytes]:
-    yield b"retry: 3000\n\n"
-    while not follower.sent_home:
+    yield b"retry: %d\n\n" % COME_BACK_MS
+    while follower.come_back_ms is None:
         state = room.state
         if state is not None and state.revision > seen:
             seen = state.revision
@@ -117,3 +123,4 @@ async def _events(room: Room, follower: Follower, seen: int) -> AsyncIterator[by
         except TimeoutError:
             yield b": still here\n\n"
         follower.news.clear()
+    yield b"retry: %d\n\n" % follower.come_back_ms
