@@ -15,7 +15,7 @@ from hub.domain import booking
 from hub.domain.model import Price, RosterVisibility, Session, Status
 from hub.domain.people import Actor, Person, Role
 from hub.store import writes
-from hub.store.database import Database
+from hub.store.sqlite import SqliteDatabase
 from hub.store.writes import Wanted
 
 OWNER = Person("expert", "Person expert", Role.EXPERT)
@@ -60,7 +60,7 @@ def book(connection: Connection, session_ids: Sequence[int], people: Sequence[st
         for person in people:
             actor = Actor(person, f"Person {person}", Role.STUDENT, now + HOLD)
             booking.book(live, now, actor=actor, booking_id=uuid.uuid4().hex, hold=HOLD)
-    writes.save(connection, list(lives.values()))
+    writes.save(connection, list(lives.values()), now)
 
 
 def _create(connection: Connection, new: Session) -> int:
@@ -80,7 +80,7 @@ def _many(connection: Connection, first: int, count: int, now: datetime) -> None
 
 async def catalog(folder: Path, count: int) -> None:
     """`count` sessions of every status, a third of them paid; those of these that can be booked have three holds."""
-    database = Database(f"sqlite:///{folder / DATABASE}")
+    database = SqliteDatabase(f"sqlite:///{folder / DATABASE}")
     await database.open()
     now = datetime.now(UTC)
     for first in range(0, count, STEP):
@@ -90,7 +90,7 @@ async def catalog(folder: Path, count: int) -> None:
 
 async def running_session(folder: Path, people: Sequence[str]) -> int:
     """One active session, where each of `people` has a confirmed seat; its id."""
-    database = Database(f"sqlite:///{folder / DATABASE}")
+    database = SqliteDatabase(f"sqlite:///{folder / DATABASE}")
     await database.open()
     now = datetime.now(UTC)
     session_id = await database.transact(

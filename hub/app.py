@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,21 +19,27 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from hub import metrics as figures
+from hub.bus import Bus
 from hub.bus.memory import MemoryBus
+from hub.bus.redis import RedisBus
+from hub.clock import SharedClock, utc_now
 from hub.domain.events import Present
+from hub.domain.model import LeaveReason, Session
+from hub.errors import Unavailable
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
 from hub.limits import Crowd, Rate
 from hub.metrics import Metrics
 from hub.presence import Presence
-from hub.rooms import Rooms, Snapshot
+from hub.rooms import Comparing, Rooms, Snapshot
 from hub.sealing import Vault
 from hub.settings import Settings
 from hub.sockets import asyncapi
 from hub.sockets.asgi import AsgiDoor, Nowhere
 from hub.sockets.lobby import Lobby
-from hub.store import reads
+from hub.store import care, reads, schema
 from hub.store.database import Database
+from hub.store.opening import database_at
 from hub.tokens import KeySet, SharedSecret, Tokens
 from hub.web import openapi, pages, problems
 from hub.web.cors import Cors
@@ -54,17 +60,16 @@ LEAVES_PATIENCE = 3.0
 """Seconds to record leaves at a stop; what is not recorded by then is closed by the next process."""
 
 
-def utc_now() -> datetime:
-    """The clock."""
-    return datetime.now(UTC)
-
-
 @dataclass(slots=True)
 class DatabaseSource:
     """Where rooms read what they have not heard."""
 
     database: Database
     clock: Callable[[], datetime]
+
+    def now(self) -> datetime:
+        """The time."""
+        return self.clock()
 
     async def states(self, session_ids: Iterable[int]) -> dict[int, Snapshot]:
         """The newest public states."""
@@ -74,6 +79,18 @@ class DatabaseSource:
         """Everyone present, and the revision at which that is so."""
         return await self.database.read(partial(reads.roster, session_id=session_id))
 
+    async def revisions(self, session_ids: Iterable[int]) -> dict[int, int]:
+        """The newest revisions alone."""
+        return await self.database.read(partial(care.revisions, ids=list(session_ids)))
+
+    async def ended_visits(self, visit_ids: Collection[str]) -> dict[str, LeaveReason]:
+        """Those of these visits that are over, and why."""
+        return await self.database.read(partial(care.ended_visits, ids=visit_ids))
+
+    async def edited_since(self, since: datetime) -> list[tuple[Session, int]]:
+        """The sessions whose place in the lists changed after `since`."""
+        return await self.database.read(partial(care.edited_since, since=since, now=self.clock()))
+
 
 @dataclass(slots=True)
 class Hub:
@@ -81,10 +98,12 @@ class Hub:
 
     settings: Settings
     database: Database
+    bus: Bus
     ledger: Ledger
     lease: Lease
     reaper: Reaper
     rooms: Rooms
+    comparing: Comparing
     presence: Presence
     lobby: Lobby
     metrics: Metrics
@@ -101,9 +120,8 @@ class Hub:
         async with AsyncExitStack() as stack:
             await self.database.open()
             stack.push_async_callback(self.database.close)
-            for name, work in (("ledger", self.ledger.run), ("lease", self.lease.run), ("reaper", self.reaper.run)):
-                if name == "lease":
-                    await self.lease.open()
+            await self._begin_lease()
+            for name, work in self._works():
                 self._start(name, work())
                 stack.push_async_callback(self._stop, name)
             stack.push_async_callback(self.lease.drain)
@@ -111,6 +129,25 @@ class Hub:
             for companion in self.companions:
                 await stack.enter_async_context(companion())
             yield
+
+    def _works(self) -> Iterable[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        yield "bus", self.bus.run
+        yield "ledger", self.ledger.run
+        yield "lease", self.lease.run
+        yield "reaper", self.reaper.run
+        yield "comparing", self.comparing.run
+
+    async def _begin_lease(self) -> None:
+        try:
+            if behind := await self.database.read(schema.behind):
+                log.error("not ready: %s", behind)
+            else:
+                await self.lease.open()
+        except Unavailable as refusal:
+            # A server may be away when this process starts: it is not ready then, and begins when it can.
+            if not self.database.shared:
+                raise
+            log.error("not ready: %s", refusal)
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -133,25 +170,38 @@ class Hub:
         for name, task in self.tasks.items():
             if task.done():
                 return f"the background task {name!r} died"
-        await self.database.read(reads.answers)
+        if behind := await self.database.read(schema.behind):
+            return behind
+        await self.bus.answers()
         return None
 
 
-def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_routes: Sequence[BaseRoute] = ()) -> Hub:
-    """A hub that is not open yet; `settings` must have passed `must_serve`."""
-    database = Database(settings.database_url)
-    bus = MemoryBus()
+def build(
+    settings: Settings, *, clock: Callable[[], datetime] | None = None, more_routes: Sequence[BaseRoute] = ()
+) -> Hub:
+    """A hub that is not open yet; `settings` must have passed `must_serve`.
+
+    `clock` is what its rules go by: by default this machine's, or the database's where that is shared.
+    """
+    database = database_at(settings.database_url)
+    bus: Bus = RedisBus(settings.redis_url) if settings.redis_url else MemoryBus()
+    shared = SharedClock() if clock is None and database.shared else None
+    clock = clock or shared or utc_now
     ledger = Ledger(database, bus.publish, clock)
     vault = Vault(settings.secret_key or b"")
     rooms = Rooms(
         DatabaseSource(database, clock),
+        bus,
         interval=settings.count_interval_ms / 1000,
         roster_limit=settings.roster_limit,
     )
-    bus.subscribe(rooms.receive, lambda: None)
+    comparing = Comparing(rooms)
+    bus.subscribe(rooms.receive, comparing.hurry)
     lost = _Later()
     lease = Lease(database, clock, settings.lease, lost)
-    presence = Presence(ledger, lease, vault, clock, doors=settings.doors, grace=settings.grace)
+    if shared is not None:
+        lease.look = partial(shared.look, partial(database.read, partial(care.time, now=utc_now())))
+    presence = lease.drops = Presence(ledger, lease, vault, clock, doors=settings.doors, grace=settings.grace)
     tokens = Tokens(
         SharedSecret(settings.jwt_secret) if settings.jwt_secret else KeySet(settings.jwt_jwks_url or ""),
         audience=settings.jwt_audience,
@@ -172,7 +222,9 @@ def build(settings: Settings, *, clock: Callable[[], datetime] = utc_now, more_r
     )
     lost.call = lambda: lobby.send_home(settings.leave_grace_seconds / 2)
     reaper = Reaper(database, ledger, clock, lease, length=settings.lease, grace=settings.grace)
-    hub = Hub(settings, database, ledger, lease, reaper, rooms, presence, lobby, _metrics(lobby))
+    hub = Hub(
+        settings, database, bus, ledger, lease, reaper, rooms, comparing, presence, lobby, _metrics(lobby, comparing)
+    )
     rest = Rest(
         database=database,
         ledger=ledger,
@@ -236,10 +288,11 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
     )
 
 
-def _metrics(lobby: Lobby) -> Metrics:
+def _metrics(lobby: Lobby, comparing: Comparing) -> Metrics:
     metrics = Metrics()
     metrics.gauge("hub_connections", "Open sockets.", lambda: len(lobby.connections))
     metrics.gauge("hub_rooms", "Sessions that someone here looks at.", lambda: len(lobby.rooms))
+    metrics.gauge("hub_healed", "Sessions whose news were found by comparing revisions.", lambda: comparing.healed)
     return metrics
 
 

@@ -8,12 +8,14 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hub.bus.redis import RedisBus
 from hub.settings import Settings, WrongSetting, from_environment, must_serve
 from hub.store import schema
-from hub.store.condition import condition
+from hub.store.condition import Condition, condition
 
 FIXED_SQLITE = (3, 51, 3)
 FEW_DESCRIPTORS = 1024
+BUS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,9 @@ async def run(environment: Mapping[str, str]) -> list[Finding]:
         return [Finding("red", "settings", str(wrong))]
     findings = [Finding("green", "settings", "complete")]
     findings.append(await asyncio.to_thread(_database, settings))
-    findings.append(_sqlite())
-    findings.append(Finding("green", "bus", "in memory: one process"))
+    if settings.database_url.startswith("sqlite:"):
+        findings.append(_sqlite())
+    findings.append(await _bus(settings))
     findings.append(_descriptors(settings))
     return findings
 
@@ -43,6 +46,8 @@ async def run(environment: Mapping[str, str]) -> list[Finding]:
 def _database(settings: Settings) -> Finding:
     found = condition(settings.database_url)
     path = found.path
+    if path is None:
+        return _server(found)
     if not found.exists:
         if path.absolute().parent.is_dir():
             return Finding("green", "database", f"{path} does not exist yet: it is made at start")
@@ -56,6 +61,32 @@ def _database(settings: Settings) -> Finding:
         at = found.revision or "no tables yet"
         return Finding("yellow", "database", f"{path} is at {at}, not {schema.head()}: `hub migrate` mends it")
     return Finding("green", "database", f"{path} is intact and up to date")
+
+
+def _server(found: Condition) -> Finding:
+    if found.fault is not None:
+        return Finding("red", "database", f"{found.name}: {found.fault}")
+    if found.up_to_date or not found.known:
+        return Finding("green", "database", f"{found.name} answers, its tables are at {found.revision}")
+    at = found.revision or "none yet"
+    return Finding("red", "database", f"the tables of {found.name} are at {at}, not {schema.head()}: run `hub migrate`")
+
+
+async def _bus(settings: Settings) -> Finding:
+    if settings.redis_url is None:
+        return Finding("green", "bus", "in memory: one process")
+    bus = RedisBus(settings.redis_url)
+    running = asyncio.create_task(bus.run())
+    try:
+        async with asyncio.timeout(BUS_SECONDS):
+            while not bus.healthy:  # noqa: ASYNC110  it tells nobody
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        return Finding("red", "bus", "Redis does not answer at HUB_REDIS_URL: start it, or correct the address")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    return Finding("green", "bus", "Redis answers, and messages come back")
 
 
 def _sqlite() -> Finding:

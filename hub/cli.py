@@ -12,14 +12,16 @@ from typing import Any, NoReturn
 import click
 
 from hub import checks, demo, logs, watching
-from hub.app import build, utc_now
+from hub.app import build
+from hub.clock import utc_now
 from hub.domain.people import Role
 from hub.errors import HubError
 from hub.listening import CannotListen, bind
 from hub.server import serve as listen
 from hub.server import work
 from hub.settings import Settings, WrongSetting, from_environment, must_serve, remark
-from hub.store.database import Database, Unusable
+from hub.store.database import Unusable
+from hub.store.opening import database_at
 from hub.tokens import SharedSecret, Tokens, sign
 from hub.values import shown
 from hub.workers import supervise
@@ -38,15 +40,9 @@ def _settings(**options: object) -> Settings:
 
 
 def _migrate(settings: Settings) -> None:
-    """Open the database once and close it, so that what is wrong with it is told in a sentence."""
-
-    async def work() -> None:
-        database = Database(settings.database_url)
-        await database.open()
-        await database.close()
-
+    """Bring the tables up to date; what is wrong with the database is told in a sentence."""
     try:
-        asyncio.run(work())
+        asyncio.run(database_at(settings.database_url).migrate())
     except Unusable as reason:
         _fail(str(reason))
 
@@ -84,7 +80,8 @@ def serve(host: str | None, port: int | None, workers: int | None, descriptors: 
         must_serve(settings)
     except WrongSetting as wrong:
         _fail(str(wrong))
-    _migrate(settings)
+    if settings.database_url.startswith("sqlite:"):
+        _migrate(settings)
     logs.set_up(settings.log_format)
     if settings.workers > 1 and not descriptors:
         sys.exit(_supervise(settings))

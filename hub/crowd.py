@@ -14,7 +14,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from hub.app import Hub, utc_now
+from hub.app import Hub
+from hub.clock import utc_now
 from hub.domain import booking
 from hub.domain.model import Status
 from hub.domain.people import Actor, Role

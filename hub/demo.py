@@ -19,7 +19,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hub import logs
-from hub.app import Hub, build, utc_now
+from hub.app import Hub, build
+from hub.clock import utc_now
 from hub.crowd import Crowd
 from hub.domain import booking, sessions
 from hub.domain.model import Price, RosterVisibility, Session, Status

@@ -9,7 +9,7 @@ HubError
 │   InvalidTransition, CapacityBelowSeats, NotActive   what the session allows
 ├── PreconditionFailed, InvalidInput, InvalidSignature,
 │   TooLarge, RateLimited                              what you sent
-└── Internal, Unavailable                              what we owe you
+└── Internal, Unavailable, LeaseLost                   what we owe you
 """
 
 from __future__ import annotations
@@ -184,3 +184,7 @@ class Unavailable(HubError):
         """`retry_after` in seconds."""
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class LeaseLost(Unavailable):
+    """This process was given up by the others; connect again."""

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
+from typing import Protocol
 
 from hub.domain import booking, presence
 from hub.domain.model import LeaveReason
 from hub.errors import HubError
 from hub.ids import new_id
 from hub.ledger import Ledger
-from hub.store import reads, writes
+from hub.store import care, writes
 from hub.store.database import Database
 
 log = logging.getLogger("hub.leases")
@@ -26,50 +29,106 @@ SWEEP_SECONDS = 1.0
 RECOUNT_EVERY = 60
 """Sweeps between two comparisons of every live count with the open visits."""
 
+RETRY_SECONDS = 1.0
+"""After a beat that failed: when the database is back, everyone must be heard before anyone is buried."""
 
 CROWD = 1_000
-"""People named in one change at most; above it loading everyone is cheaper."""
+"""People named in one change at most; above it loading everyone is cheaper. Dropped sockets noted in one beat, too."""
+
+
+class Drops(Protocol):
+    """Sockets that went without a word, within their grace."""
+
+    unnoted: dict[str, datetime]
+    """When, by visit; what was noted is taken out."""
+
+
+async def _no_look() -> None:
+    pass
 
 
 class Lease:
     """The right of this process to record visits. `node_id` is fresh for each boot, and after a loss."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime], length: timedelta, lost: Callable[[], None]
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        length: timedelta,
+        lost: Callable[[], None],
     ) -> None:
         self.node_id = new_id()
+        self.drops: Drops | None = None
+        self.look: Callable[[], Awaitable[None]] = _no_look
+        """Sets the clock, where that must be set."""
         self._database = database
         self._clock = clock
-        self._beat_seconds = length.total_seconds() / 3
+        self._length = length.total_seconds()
+        self._beat_seconds = self._length / 3
+        self._pause = min(self._beat_seconds, RETRY_SECONDS)
         self._lost = lost
         self._state = "alive"
+        self._begun = False
+        self._heard_at = self._calm_since = time.monotonic()
+
+    @property
+    def calm(self) -> bool:
+        """Whether the database was in reach for the length of a lease: whoever is silent now is dead, not cut off."""
+        return self._begun and time.monotonic() - self._calm_since >= self._length
 
     async def open(self) -> None:
         """Begin the lease; raises Unavailable."""
+        await self.look()
         await self._database.transact(partial(writes.add_node, node_id=self.node_id, now=self._clock()))
+        self._begun = True
 
     async def run(self) -> None:
-        """Beat for ever."""
+        """Beat for ever, and begin if that was not possible before."""
         while True:
-            await asyncio.sleep(self._beat_seconds)
-            try:
-                await self.beat()
-            except HubError as refusal:
-                log.warning("the lease could not be prolonged: %s", refusal)
+            await asyncio.sleep(self._pause)
+            self._pause = self._beat_seconds if await self._beaten() else min(self._beat_seconds, RETRY_SECONDS)
+
+    async def _beaten(self) -> bool:
+        try:
+            await (self.beat() if self._begun else self.open())
+        except HubError as refusal:
+            log.warning("the lease could not be prolonged: %s", refusal)
+            self._calm_since = time.monotonic()
+            return False
+        now = time.monotonic()
+        if now - self._heard_at > 2 * self._beat_seconds:
+            self._calm_since = now
+        self._heard_at = now
+        return True
 
     async def beat(self) -> None:
         """Prolong the lease; if it was taken away, give up what rested on it and begin another."""
+        await self.look()
         beat = partial(writes.beat, node_id=self.node_id, now=self._clock(), state=self._state)
         if not await self._database.transact(beat):
             log.error("the lease %s was taken away: closing every socket", self.node_id)
             self.node_id = new_id()
             await self.open()
             self._lost()
+        await self._note_drops(CROWD)
+
+    async def _note_drops(self, most: int | None) -> None:
+        """A socket's end must be on disk before this process's own, or it would be recorded as that."""
+        unnoted = self.drops.unnoted if self.drops else {}
+        dropped = dict(islice(unnoted.items(), most))
+        if dropped:
+            await self._database.transact(partial(writes.note_drops, dropped=dropped))
+            for visit_id in dropped:
+                unnoted.pop(visit_id, None)
 
     async def drain(self) -> None:
         """Say that this process is going: its visits stay open for the grace from now, then others close them."""
         self._state = "draining"
-        await self.beat()
+        try:
+            await self._note_drops(None)
+            await self.beat()
+        except HubError as refusal:
+            log.warning("could not say goodbye, the others will find out: %s", refusal)
 
 
 class Reaper:
@@ -105,24 +164,30 @@ class Reaper:
 
     async def sweep(self, *, recount: bool) -> None:
         """Do once what is due now."""
-        for lease in await self._database.read(reads.leases):
-            if lease.node_id != self._lease.node_id and lease.last_beat + self._patience[lease.state] <= self._clock():
+        for lease in await self._database.read(partial(care.leases, now=self._clock())):
+            if lease.node_id != self._lease.node_id and self._is_gone(lease):
                 await self._reap(lease)
         now = self._clock()
-        for session_id in await self._database.read(partial(reads.lapsed_holds, now=now)):
+        for session_id in await self._database.read(partial(care.lapsed_holds, now=now)):
             await self._ledger.act(session_id, booking.expire_holds)
         if recount:
-            for session_id in await self._database.read(reads.miscounted):
+            for session_id in await self._database.read(care.miscounted):
                 await self._ledger.act(session_id, presence.recount, about=None)
 
-    async def _reap(self, lease: reads.Lease) -> None:
+    def _is_gone(self, lease: care.Lease) -> bool:
+        # After an outage of a shared database everyone has been silent: each must first have had the time to beat.
+        if lease.state == "alive" and self._database.shared and not self._lease.calm:
+            return False
+        return lease.silent >= self._patience[lease.state]
+
+    async def _reap(self, lease: care.Lease) -> None:
         if lease.state != "dead":
             bury = partial(writes.bury_node, node_id=lease.node_id, seen_at=lease.last_beat)
             if not await self._database.transact(bury):
                 return
         reason = LeaveReason.DISCONNECTED if lease.state == "draining" else LeaveReason.NODE_LOST
         rule = partial(presence.lose_node, node_id=lease.node_id, at=lease.last_beat, reason=reason)
-        rooms = await self._database.read(partial(reads.open_visits_of_node, node_id=lease.node_id))
+        rooms = await self._database.read(partial(care.open_visits_of_node, node_id=lease.node_id))
         for session_id, people in rooms.items():
             await self._ledger.act(session_id, rule, about=people if len(people) <= CROWD else None)
         log.warning("reaped the process %s, last seen %s, in %d sessions", lease.node_id, lease.last_beat, len(rooms))

@@ -18,9 +18,9 @@ from typing import Any, Generic, TypeVar
 from hub.domain.events import SessionChanged, born, changed
 from hub.domain.model import LiveSession, Session
 from hub.domain.people import Person
-from hub.errors import HubError, Internal, NotFound, Unavailable
+from hub.errors import HubError, Internal, LeaseLost, NotFound, Unavailable
 from hub.store import writes
-from hub.store.database import Connection, Database
+from hub.store.database import Connection, Database, Locked
 from hub.store.writes import Wanted
 
 T = TypeVar("T")
@@ -152,8 +152,12 @@ class Ledger:
             log.exception("the announcement of session %s broke", announcement.state.session)
 
     async def _not_committed(self, group: list[Call[Any]], error: Exception) -> None:
-        """Nothing of the group is stored. One broken rule must not fail the others: then each goes alone."""
-        if isinstance(error, Unavailable):
+        """Nothing of the group is stored. One broken rule must not fail the others, nor one session that is locked."""
+        apart = _by_session(group) if isinstance(error, Locked) else []
+        if len(apart) > 1:
+            for part in apart:
+                await self._commit(part)
+        elif isinstance(error, Unavailable):
             for call in group:
                 _answer(call, Unavailable(error.message))
         elif len(group) > 1:
@@ -162,6 +166,13 @@ class Ledger:
         else:
             log.error("a change of session %s broke", group[0].session_id, exc_info=error)
             _answer(group[0], Internal())
+
+
+def _by_session(group: list[Call[Any]]) -> list[list[Call[Any]]]:
+    parts: dict[int, list[Call[Any]]] = {}
+    for call in group:
+        parts.setdefault(call.session_id, []).append(call)
+    return list(parts.values())
 
 
 def _answer(call: Call[Any], outcome: Any) -> None:
@@ -182,8 +193,8 @@ def _decide(connection: Connection, group: list[Call[Any]]) -> tuple[list[Any], 
     lives = writes.load(connection, wanted)
     outcomes = [_outcome(call, lives.get(call.session_id), leases) for call in group]
     dirty = [live for live in lives.values() if live.dirty]
-    writes.save(connection, dirty)
     now = group[-1].now
+    writes.save(connection, dirty, now)
     return outcomes, [changed(live, now) for live in dirty if live.changed]
 
 
@@ -191,7 +202,7 @@ def _outcome(call: Call[Any], live: LiveSession | None, leases: set[str]) -> Any
     if live is None:
         return NotFound(f"There is no session {call.session_id}.")
     if call.lease is not None and call.lease not in leases:
-        return Unavailable("This process lost its lease; connect again.")
+        return LeaseLost()
     try:
         return call.rule(live, call.now)
     except HubError as refusal:

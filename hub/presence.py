@@ -1,7 +1,8 @@
 """Coming and going of connections: joins under this process's lease, leaves that are never lost, the grace between.
 
 A socket that drops keeps its visit open for the grace; whoever comes back meanwhile is not seen leaving, and what is
-recorded is when it dropped. While the database is away, leaves wait here with their true times.
+recorded is when it dropped. While the database is away, leaves wait here with their true times. A process that stops
+closes no visit: it leaves word of who had dropped, and the others close what does not come back.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from hub import views
 from hub.domain import presence
 from hub.domain.model import LeaveReason, LiveSession
 from hub.domain.people import Actor
-from hub.errors import HubError, Unavailable
+from hub.errors import HubError, LeaseLost, Unavailable
+from hub.ids import new_id
 from hub.ledger import Ledger
 from hub.sealing import Vault
 
@@ -36,11 +38,12 @@ class HasLease(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """An open visit of a connection in this process."""
+    """A visit of a connection in this process, and the lease it rests on."""
 
     session_id: int
     visit_id: str
     user_id: str
+    node_id: str
 
 
 class Presence:
@@ -65,16 +68,21 @@ class Presence:
         self._dropped: dict[Stay, tuple[datetime, asyncio.TimerHandle]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._unrecorded: dict[tuple[int, str], dict[Stay, tuple[LeaveReason, datetime]]] = {}
+        self.unnoted: dict[str, datetime] = {}
+        """When the sockets of still open visits dropped, by visit, for whoever would have to close them."""
+
+    def stay(self, session_id: int, user_id: str) -> Stay:
+        """A visit that is to begin."""
+        return Stay(session_id, new_id(), user_id, self._lease.node_id)
 
     async def join(self, stay: Stay, actor: Actor, connection_id: str) -> views.Meeting:
         """Record that `actor` is here; answers where the session takes place. Raises what the rule refuses with."""
-        node_id = self._lease.node_id
         rule = partial(
             presence.join,
             actor=actor,
             visit_id=stay.visit_id,
             connection_id=connection_id,
-            node_id=node_id,
+            node_id=stay.node_id,
             doors=self._doors,
         )
 
@@ -86,12 +94,15 @@ class Presence:
         # A leave that still waits here goes first: its visit, open on disk, would be taken for the one that begins.
         for before, (reason, at) in list(self._unrecorded.get((stay.session_id, stay.user_id), {}).items()):
             await self.leave(before, reason, at)
-        return await self._ledger.act(stay.session_id, join, about=[actor.id], lease=node_id)
+        return await self._ledger.act(stay.session_id, join, about=[actor.id], lease=stay.node_id)
 
     async def leave(self, stay: Stay, reason: LeaveReason, at: datetime | None = None) -> None:
-        """Record that the visit ended at `at` (None: now). May raise Unavailable, with the visit still open."""
+        """Record that the visit ended at `at` (None: now). May raise Unavailable, with the visit still open.
+
+        LeaseLost: others were given this visit to close, at the time when this process was last heard of.
+        """
         rule = partial(presence.leave, visit_id=stay.visit_id, at=at, reason=reason)
-        await self._ledger.act(stay.session_id, rule, about=[stay.user_id])
+        await self._ledger.act(stay.session_id, rule, about=[stay.user_id], lease=stay.node_id)
 
     def leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
         """The same without waiting, tried until it is recorded."""
@@ -107,12 +118,18 @@ class Presence:
         at = self._clock()
         handle = asyncio.get_running_loop().call_later(self._grace.total_seconds(), self._grace_over, stay)
         self._dropped[stay] = (at, handle)
+        self.unnoted[stay.visit_id] = at
+
+    def park(self, stay: Stay) -> None:
+        """The socket is gone because this process stops: whoever is still there closes the visit after the grace."""
+        if stay not in self._dropped:
+            self.unnoted.setdefault(stay.visit_id, self._clock())
 
     async def close(self, patience: float) -> None:
-        """Record who had dropped already, and wait up to `patience` seconds for leaves under way."""
-        for stay, (_, handle) in list(self._dropped.items()):
+        """Leave to others whose grace is not over, and wait up to `patience` seconds for leaves under way."""
+        for _, handle in self._dropped.values():
             handle.cancel()
-            self._grace_over(stay)
+        self._dropped.clear()
         if self._leaving:
             _, late = await asyncio.wait(self._leaving, timeout=patience)
             for task in late:
@@ -120,6 +137,7 @@ class Presence:
 
     def _grace_over(self, stay: Stay) -> None:
         at, _ = self._dropped.pop(stay)
+        self.unnoted.pop(stay.visit_id, None)
         self.leave_surely(stay, LeaveReason.DISCONNECTED, at)
 
     async def _leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
@@ -135,6 +153,9 @@ class Presence:
         while True:
             try:
                 await self.leave(stay, reason, at)
+                return
+            except LeaseLost:
+                log.warning("the visit %s was closed by others, as its lease was taken away", stay.visit_id)
                 return
             except Unavailable as refusal:
                 log.warning("a leave could not be recorded yet: %s", refusal)

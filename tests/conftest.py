@@ -2,24 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.running import Running, running
+from hub.store.postgresql import PostgresDatabase
+from tests.running import PATIENCE, Place, Running, running, running_twice
+from tests.second import Second
+from tests.servers import PostgresServer, RedisServer
+
+REDIS_DATABASES = count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL for all tests; each makes databases of its own."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis for all tests; the number of a database keeps their channels apart."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: PostgresServer) -> str:
+    """A database with tables and nothing in them, from which others are made."""
+    url = postgres_server.database()
+    with ThreadPoolExecutor(1) as thread:  # whoever asks first may be in a loop already
+        thread.submit(asyncio.run, PostgresDatabase(url).migrate()).result(PATIENCE)
+    return url
 
 
 @pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Running]:
-    """A hub that listens, with limits off and a grace of 0.2 s."""
+def fresh_postgres(postgres_server: PostgresServer, migrated_postgres: str) -> Iterator[str]:
+    """The URL of a database with empty tables."""
+    url = postgres_server.database(migrated_postgres)
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def second() -> Iterator[Second]:
+    """A second process for hubs."""
+    with Second() as process:
+        yield process
+
+
+def a_hub(request: pytest.FixtureRequest, folder: Path, **changes: Any) -> AbstractAsyncContextManager[Running]:
+    """One hub on SQLite, or two processes on PostgreSQL and Redis, as the parameter says."""
+    if request.param == "one":
+        return running(folder, **changes)
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.database(request.getfixturevalue("migrated_postgres"))
+    request.addfinalizer(lambda: server.drop(url))
+    redis: RedisServer = request.getfixturevalue("redis_server")
+    place = Place(url, redis.url(next(REDIS_DATABASES)), request.getfixturevalue("second"))
+    return running_twice(place, **changes)
+
+
+@pytest.fixture
+async def alone(tmp_path: Path) -> AsyncIterator[Running]:
+    """A hub on SQLite that listens in this process, with limits off and a grace of 0.2 s."""
     async with running(tmp_path) as listening:
         yield listening
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+@pytest.fixture(params=["one", "two"])
+async def hub(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Running]:
+    """A hub that listens: alone on SQLite, or two processes on PostgreSQL and Redis; else as `alone`."""
+    async with a_hub(request, tmp_path) as listening:
+        yield listening
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["one", "two"])
+async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """The same, one for all tests of a module, which run in its loop; each test makes its own sessions."""
-    async with running(tmp_path_factory.mktemp("shared")) as listening:
+    async with a_hub(request, tmp_path_factory.mktemp("shared")) as listening:
         yield listening

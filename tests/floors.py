@@ -22,6 +22,8 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.text",
             "hub.wording",
             "hub.ids",
+            "hub.clock",
+            "hub.redisurl",
             "hub.sharing",
             "hub.settings",
             "hub.metrics",

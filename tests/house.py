@@ -1,15 +1,14 @@
-"""A real database and a real ledger without doors, a clock that the test moves, and the tables by stdlib sqlite3."""
+"""A real database and a real ledger without doors, and a clock that the test moves."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +20,12 @@ from hub.domain.events import SessionChanged
 from hub.domain.model import Booking, Session, Visit
 from hub.domain.people import Actor
 from hub.ledger import Ledger
-from hub.store import writes
+from hub.store import care, writes
 from hub.store.database import Database
+from hub.store.postgresql import WRITERS
+from hub.store.sqlite import SqliteDatabase
 from tests.domain.factories import DOORS, HOLD, OWNER, STARTS, a_session, a_student
+from tests.tables import Where, ask
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -46,30 +48,11 @@ class Clock:
         return self.now
 
 
-@contextmanager
-def tables(path: Path) -> Iterator[sqlite3.Connection]:
-    """The database as another program sees it: stdlib sqlite3, no code of ours."""
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)) as connection:
-        yield connection
-
-
-def ask(path: Path, query: str, *values: Any) -> list[Any]:
-    """The rows of a query; of one column, its values."""
-    with tables(path) as connection:
-        rows = connection.execute(query, values).fetchall()
-    return [row[0] for row in rows] if rows and len(rows[0]) == 1 else rows
-
-
-def instant(text: str) -> datetime:
-    """A stored instant."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
 @dataclass
 class House:
     """A ledger on an open database, and what it announced."""
 
-    path: Path
+    where: Where
     database: Database
     clock: Clock
     announced: list[SessionChanged] = field(default_factory=list)
@@ -132,9 +115,18 @@ class House:
         """A lease that begins now."""
         await self.database.transact(partial(writes.add_node, node_id=node_id, now=self.clock()))
 
+    async def bury(self, node_id: str) -> bool:
+        """Take a lease away, as a reaper would that has just looked."""
+        (found,) = [
+            lease
+            for lease in await self.database.read(partial(care.leases, now=self.clock()))
+            if lease.node_id == node_id
+        ]
+        return await self.database.transact(partial(writes.bury_node, node_id=node_id, seen_at=found.last_beat))
+
     def ask(self, query: str, *values: Any) -> list[Any]:
         """The rows of a query."""
-        return ask(self.path, query, *values)
+        return ask(self.where, query, *values)
 
     def session(self, session_id: int, columns: str) -> Any:
         """Some columns of a session's row."""
@@ -142,29 +134,37 @@ class House:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Keep the writer busy meanwhile, so that all that comes must wait."""
-        entered, release = threading.Event(), threading.Event()
+        """Keep all who write busy meanwhile, so that all that comes must wait."""
+        entered, release = threading.Semaphore(0), threading.Event()
+        writers = WRITERS if self.database.shared else 1
 
         def wait(connection: Connection) -> bool:
-            entered.set()
+            entered.release()
             return release.wait(PATIENCE)
 
-        waiting = asyncio.create_task(self.database.transact(wait))
-        assert await asyncio.to_thread(entered.wait, PATIENCE)
+        waiting = [asyncio.create_task(self.database.transact(wait)) for _ in range(writers)]
+        for _ in waiting:
+            assert await asyncio.to_thread(entered.acquire, timeout=PATIENCE)
         try:
             yield
         finally:
             release.set()
-            assert await waiting
+            assert all(await asyncio.gather(*waiting))
 
 
 @asynccontextmanager
 async def house_at(folder: Path) -> AsyncIterator[House]:
     """A house on SQLite with its ledger running, and a lease NODE."""
     path = folder / "hub.db"
-    database = Database(f"sqlite:///{path}", busy_seconds=BUSY_SECONDS)
+    async with house_on(SqliteDatabase(f"sqlite:///{path}", busy_seconds=BUSY_SECONDS), path) as house:
+        yield house
+
+
+@asynccontextmanager
+async def house_on(database: Database, where: Where) -> AsyncIterator[House]:
+    """A house on `database`, found by other programs at `where`, with its ledger running, and a lease NODE."""
     await database.open()
-    house = House(path, database, Clock())
+    house = House(where, database, Clock())
     committing = asyncio.create_task(house.ledger.run())
     try:
         await house.node(NODE)

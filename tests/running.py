@@ -13,17 +13,20 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 
-from hub.app import Hub, build, utc_now
+from hub.app import Hub, build
 from hub.domain.people import Role
-from hub.server import server
 from hub.settings import Settings
 from hub.tokens import sign
+from tests.listening import stopped, until_started
+from tests.second import Second
+from tests.tables import Where, url_of
 
 SECRET = "a test's secret of more than thirty-two bytes"
 SECRET_KEY = b"k" * 32
@@ -59,12 +62,20 @@ def draft(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Running:
-    """A hub that listens."""
+    """A hub that listens: one process, or several that whoever asks meets in turn."""
 
-    port: int
-    path: Path
+    ports: tuple[int, ...]
+    where: Where
     hub: Hub | None = None
     process: asyncio.subprocess.Process | None = None
+
+    def __post_init__(self) -> None:
+        self._turns = cycle(self.ports)
+
+    @property
+    def port(self) -> int:
+        """The port of whichever process has its turn."""
+        return next(self._turns)
 
     @property
     def url(self) -> str:
@@ -105,15 +116,10 @@ class Running:
         assert response.status_code == 201, response.text
 
 
-@asynccontextmanager
-async def running(folder: Path, *, clock: Callable[[], datetime] = utc_now, **changes: Any) -> AsyncIterator[Running]:
-    """A hub in this very process, on a free port, with its database in `folder`; limits are off unless asked for.
-
-    `clock` is what its rules, reads and leases go by; tokens and signatures are verified against the real time.
-    """
-    path = folder / "hub.db"
+def settings_for(where: Where, **changes: Any) -> Settings:
+    """Limits are off unless asked for, and the grace is short."""
     defaults: dict[str, Any] = {
-        "database_url": f"sqlite:///{path}",
+        "database_url": url_of(where),
         "port": 0,
         "jwt_secret": SECRET,
         "secret_key": SECRET_KEY,
@@ -123,24 +129,49 @@ async def running(folder: Path, *, clock: Callable[[], datetime] = utc_now, **ch
         "leave_grace_seconds": 0.2,
         "count_interval_ms": 20,
     }
-    hub = build(Settings(**defaults | changes), clock=clock)
-    # Of TCP by name, or asyncio leaves Nagle's algorithm on, and every second small frame waits 40 ms for an ACK.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    serving = server(hub)
-    task = asyncio.create_task(serving.serve(sockets=[listening]))
+    return Settings(**defaults | changes)
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, *, clock: Callable[[], datetime] | None = None, **changes: Any
+) -> AsyncIterator[Running]:
+    """A hub in this very process, on a free port, with its database in `folder`.
+
+    `clock` is what its rules, reads and leases go by; tokens and signatures are verified against the real time.
+    """
+    path = folder / "hub.db"
+    hub = build(settings_for(path, **changes), clock=clock)
+    serving, task, listening = await until_started(hub)
     try:
-        async with asyncio.timeout(PATIENCE):
-            while not serving.started:
-                assert not task.done(), "the hub did not start"
-                await asyncio.sleep(0.005)
-        yield Running(listening.getsockname()[1], path, hub)
+        yield Running((listening.getsockname()[1],), path, hub)
     finally:
-        serving.should_exit = True
-        async with asyncio.timeout(PATIENCE + 5):
-            await task
-        listening.close()
+        await stopped(serving, task, listening)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where hubs of one installation meet, and the process where the second of them runs."""
+
+    database: str
+    redis: str
+    second: Second
+
+
+@asynccontextmanager
+async def running_twice(place: Place, **changes: Any) -> AsyncIterator[Running]:
+    """Two hubs on PostgreSQL and Redis, one in this process and one in another."""
+    settings = settings_for(place.database, redis_url=place.redis, **changes)
+    hub = build(settings)
+    serving, task, listening = await until_started(hub)
+    try:
+        other = await place.second.start(settings)
+        try:
+            yield Running((listening.getsockname()[1], other), place.database, hub)
+        finally:
+            await place.second.stop(other)
+    finally:
+        await stopped(serving, task, listening)
 
 
 def free_port() -> int:
@@ -150,11 +181,11 @@ def free_port() -> int:
         return port
 
 
-def variables_for(path: Path, port: int) -> dict[str, str]:
+def variables_for(where: Where, port: int) -> dict[str, str]:
     """The environment of a `hub serve` on this database, with limits off."""
     return {
         **os.environ,
-        "HUB_DATABASE_URL": f"sqlite:///{path}",
+        "HUB_DATABASE_URL": url_of(where),
         "HUB_PORT": str(port),
         "HUB_JWT_SECRET": SECRET,
         "HUB_SECRET_KEY": base64.b64encode(SECRET_KEY).decode(),
@@ -172,7 +203,7 @@ async def spawn(folder: Path, port: int, **environment: str) -> Running:
         sys.executable, "-m", "hub", "serve", env=variables, stdout=log, stderr=log
     )
     log.close()
-    spawned = Running(port, path, process=process)
+    spawned = Running((port,), path, process=process)
     async with asyncio.timeout(PATIENCE), spawned.http() as http:
         while True:
             assert process.returncode is None, (folder / "hub.log").read_text()

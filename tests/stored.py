@@ -1,31 +1,14 @@
-"""What a hub has stored, read from its SQLite file past all of its code."""
+"""What a hub has stored, read from its database past all of its code."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from tests.running import PATIENCE, Running
-
-TABLES = ("live_sessions", "session_bookings", "session_participants", "session_payments", "users")
-"""All but the leases, which beat."""
-
-
-def query(running: Running, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """The rows."""
-    with closing(sqlite3.connect(f"file:{running.path}?mode=ro", uri=True, timeout=PATIENCE)) as connection:
-        return connection.execute(sql, values).fetchall()
-
-
-def dump(running: Running) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, in order."""
-    with closing(sqlite3.connect(f"file:{running.path}?mode=ro", uri=True, timeout=PATIENCE)) as connection:
-        return {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in TABLES}
+from tests.tables import rows
 
 
 def moment(text: str | None) -> datetime | None:
@@ -48,7 +31,7 @@ def visits(running: Running, session_id: int) -> list[Row]:
     """The visits of a session, oldest first."""
     sql = "SELECT id, user_id, joined_at, left_at, reason FROM session_participants WHERE session_id = ?"
     found = []
-    for visit_id, user, joined, left, reason in query(running, sql + " ORDER BY joined_at, id", session_id):
+    for visit_id, user, joined, left, reason in rows(running.where, sql + " ORDER BY joined_at, id", session_id):
         since = moment(joined)
         assert since is not None
         found.append(Row(visit_id, user, since, moment(left), reason))

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Self
 
-from tests.house import ask
 from tests.running import API, PATIENCE, Client, Running, token
+from tests.tables import Where, ask
 
 CONNECTIONS = 40
 
@@ -108,35 +107,37 @@ class Watched:
 
     async def until_now(self, hub: Running) -> None:
         """Read on until the state that is stored now was told."""
-        (revision,) = ask(hub.path, "SELECT revision FROM live_sessions WHERE id = ?", self._session_id)
+        (revision,) = ask(hub.where, "SELECT revision FROM live_sessions WHERE id = ?", self._session_id)
         while not self.states or self.states[-1]["revision"] < revision:
             self.states.append(await self._client.expect("session"))
 
 
-def seats_sold_once(path: Path, session_id: int) -> list[str]:
+def seats_sold_once(where: Where, session_id: int) -> list[str]:
     """What is wrong with the seats: more sold than there are, two for one person, or counted other than they are."""
     wrong = []
-    ((seats, confirmed),) = ask(path, "SELECT max_participants, confirmed FROM live_sessions WHERE id = ?", session_id)
+    ((seats, confirmed),) = ask(where, "SELECT max_participants, confirmed FROM live_sessions WHERE id = ?", session_id)
     live = "FROM session_bookings WHERE session_id = ? AND status IN ('pending', 'confirmed')"
-    (sold,) = ask(path, f"SELECT count(*) {live}", session_id)
+    (sold,) = ask(where, f"SELECT count(*) {live}", session_id)
     if seats is not None and sold > seats:
         wrong.append(f"oversold: {sold} of {seats}")
     if sold != confirmed:
         wrong.append(f"miscounted: {confirmed} for {sold}")
-    for person, times in ask(path, f"SELECT user_id, count(*) {live} GROUP BY user_id HAVING count(*) > 1", session_id):
+    for person, times in ask(
+        where, f"SELECT user_id, count(*) {live} GROUP BY user_id HAVING count(*) > 1", session_id
+    ):
         wrong.append(f"booked twice: {person} {times} times")
     return wrong
 
 
-def people_counted(path: Path, session_id: int) -> list[str]:
+def people_counted(where: Where, session_id: int) -> list[str]:
     """What is wrong with the presence: a live count that is not the number of people with an open visit."""
-    (live,) = ask(path, "SELECT live FROM live_sessions WHERE id = ?", session_id)
+    (live,) = ask(where, "SELECT live FROM live_sessions WHERE id = ?", session_id)
     open_visits = "FROM session_participants WHERE session_id = ? AND left_at IS NULL"
-    (people,) = ask(path, f"SELECT count(DISTINCT user_id) {open_visits}", session_id)
+    (people,) = ask(where, f"SELECT count(DISTINCT user_id) {open_visits}", session_id)
     return [] if live == people else [f"live is {live} with {people} people there"]
 
 
-def told_truly(path: Path, session_id: int, states: Sequence[Mapping[str, Any]]) -> list[str]:
+def told_truly(where: Where, session_id: int, states: Sequence[Mapping[str, Any]]) -> list[str]:
     """What is wrong with what a watcher was told: too many seats, a revision that does not grow, or another end."""
     wrong = []
     for before, state in pairwise(states):
@@ -145,7 +146,7 @@ def told_truly(path: Path, session_id: int, states: Sequence[Mapping[str, Any]])
     for state in states:
         if state["maxParticipants"] is not None and state["participants"] > state["maxParticipants"]:
             wrong.append(f"revision {state['revision']} shows {state['participants']} of {state['maxParticipants']}")
-    (stored,) = ask(path, "SELECT revision, confirmed, live FROM live_sessions WHERE id = ?", session_id)
+    (stored,) = ask(where, "SELECT revision, confirmed, live FROM live_sessions WHERE id = ?", session_id)
     told = tuple(states[-1][name] for name in ("revision", "participants", "live"))
     if told != stored:
         wrong.append(f"told {told}, stored {stored}")

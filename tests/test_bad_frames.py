@@ -19,7 +19,8 @@ from hub.sockets import closing
 from tests.bad_frames import ALL, Frame
 from tests.running import PATIENCE, Client, Running, token
 from tests.sockets import ended, gather_heard, inside
-from tests.stored import dump, visits
+from tests.stored import visits
+from tests.tables import dump
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,7 +40,7 @@ async def world(shared: Running) -> AsyncIterator[Running]:
 
 @pytest.mark.parametrize("frame", ALL, ids=lambda frame: frame.name)
 async def test_a_wrong_frame_is_refused_and_changes_nothing(world: Running, frame: Frame) -> None:
-    before = dump(world)
+    before = dump(world.where)
     role = "expert" if frame.who == "e-7" else "student"
     async with Client.at(world, frame.who, role) as client:
         await client.socket.send(frame.data)
@@ -53,7 +54,7 @@ async def test_a_wrong_frame_is_refused_and_changes_nothing(world: Running, fram
             assert refusal["message"].endswith(".")
             assert "sys." not in refusal["message"]
             assert await gather_heard(client) == []
-    assert dump(world) == before
+    assert dump(world.where) == before
 
 
 async def test_no_wrong_frame_is_told_twice() -> None:

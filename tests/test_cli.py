@@ -104,7 +104,7 @@ async def test_serve_serves_until_it_is_told_to_stop_and_is_alone_on_its_file(tm
         created = await spawned.create()
         assert (await spawned.call("GET", f"/{created['id']}")).status_code == 200
         second = await hub_command(
-            tmp_path, "serve", "--port", "0", **SECRETS, HUB_DATABASE_URL=f"sqlite:///{spawned.path}"
+            tmp_path, "serve", "--port", "0", **SECRETS, HUB_DATABASE_URL=f"sqlite:///{spawned.where}"
         )
         assert (second.code, len(second.err.splitlines())) == (2, 1)
         assert "Another hub process is using this SQLite file" in second.err
@@ -188,7 +188,7 @@ async def test_check_is_green_before_the_first_start_and_after(tmp_path: Path) -
 
 
 async def test_check_is_green_while_the_hub_runs(tmp_path: Path, hub: Running) -> None:
-    ended = await hub_command(tmp_path, "check", **SECRETS, HUB_DATABASE_URL=f"sqlite:///{hub.path}")
+    ended = await hub_command(tmp_path, "check", **SECRETS, HUB_DATABASE_URL=f"sqlite:///{hub.where}")
     assert ended.code == 0
     assert "is intact and up to date" in ended.out
 

@@ -13,8 +13,9 @@ from hub.errors import Unavailable
 from hub.leases import Lease, Reaper
 from hub.store import writes
 from tests.domain.factories import HOLD, PRICE
-from tests.house import House, house_at, instant, tables
+from tests.house import House, house_at
 from tests.running import Client, Running, running
+from tests.tables import instant, tables
 
 LENGTH = timedelta(seconds=15)
 GRACE = timedelta(seconds=10)
@@ -177,7 +178,7 @@ async def test_a_new_lease_that_cannot_be_written_is_taken_at_a_later_beat(house
     losses: list[str] = []
     lease = await a_lease(house, lambda: losses.append("lost"))
     await house.database.transact(partial(writes.bury_node, node_id=lease.node_id, seen_at=house.clock.now))
-    with tables(house.path) as other:
+    with tables(house.where) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):
             await lease.beat()
@@ -191,7 +192,7 @@ async def test_a_wrong_live_count_is_mended_and_announced(house: House) -> None:
     session_id = await a_room(house, ("n-1", "s-1"), ("n-1", "s-2"))
     other_id = await a_room(house)
     _, reaper = await a_process(house)
-    with tables(house.path) as connection:
+    with tables(house.where) as connection:
         connection.execute("UPDATE live_sessions SET live = 7, peak_live = 7 WHERE id = ?", (session_id,))
         connection.execute("UPDATE live_sessions SET live = 3, peak_live = 3 WHERE id = ?", (other_id,))
     await reaper.sweep(recount=False)
@@ -222,7 +223,7 @@ async def test_a_process_that_lost_its_lease_sends_its_sockets_away_to_come_back
         assert hub.hub is not None
         lease = hub.hub.lease
         old = lease.node_id
-        with tables(hub.path) as connection:
+        with tables(hub.where) as connection:
             connection.execute("UPDATE nodes SET state = 'dead' WHERE id = ?", (old,))
         await lease.beat()
         await ann.expect("drain")
@@ -235,6 +236,6 @@ async def _joins_again(hub: Running, session_id: int) -> None:
     async with Client.at(hub, "ann") as ann:
         answer = await ann.ask(type="join", session=session_id)
         assert answer["type"] == "ok", answer
-        with tables(hub.path) as connection:
+        with tables(hub.where) as connection:
             query = "SELECT reason FROM session_participants WHERE id = ?"
             assert connection.execute(query, (answer["participant"],)).fetchone() == (None,)

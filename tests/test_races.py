@@ -39,7 +39,7 @@ async def run_without_a_lock(ledger: Ledger) -> None:
         live = (await database.read(load))[call.session_id]
         try:
             outcome = call.rule(live, call.now)
-            await database.transact(partial(writes.save, lives=[live]))
+            await database.transact(partial(writes.save, lives=[live], now=call.now))
             ledger._announce(changed(live, call.now))
             call.answer.set_result(outcome)
         except Exception as error:
@@ -78,7 +78,7 @@ async def many_for_ten_seats(hub: Running, people: int = 500) -> tuple[dict[str,
     session = (await hub.create(maxParticipants=10))["id"]
     crowd = tokens(f"s-{number}" for number in range(people)).values()
     answers = await storm(hub.port, (("POST", f"/{session}/book", bearer) for bearer in crowd))
-    return tally(answers), seats_sold_once(hub.path, session)
+    return tally(answers), seats_sold_once(hub.where, session)
 
 
 async def test_of_five_hundred_at_once_for_ten_seats_exactly_ten_get_one(hub: Running) -> None:
@@ -121,7 +121,7 @@ async def one_person_fifty_times(hub: Running) -> tuple[dict[str, int], list[str
     session = (await hub.create())["id"]
     bearer = tokens(["ann"])["ann"]
     answers = await storm(hub.port, [("POST", f"/{session}/book", bearer)] * 50)
-    return tally(answers), seats_sold_once(hub.path, session)
+    return tally(answers), seats_sold_once(hub.where, session)
 
 
 async def test_the_same_person_fifty_times_at_once_books_once(hub: Running) -> None:
@@ -161,7 +161,7 @@ async def churn(hub: Running, seconds: float) -> tuple[dict[str, int], list[str]
                 crowd.create_task(change_mind(bearer, random.Random(number)))
         await watched.until_now(hub)
     assert len(watched.states) > 2
-    return dict(Counter(answers)), seats_sold_once(hub.path, session) + told_truly(hub.path, session, watched.states)
+    return dict(Counter(answers)), seats_sold_once(hub.where, session) + told_truly(hub.where, session, watched.states)
 
 
 async def test_while_sixty_people_change_their_mind_no_revision_shows_a_seat_too_many(hub: Running) -> None:
@@ -206,7 +206,7 @@ async def come_and_go(hub: Running) -> tuple[set[str], list[str]]:
         async with asyncio.timeout(4 * PATIENCE):
             said = await asyncio.gather(*(visit(client, n % 4 < 2) for n, client in enumerate(sockets)))
         await watched.until_now(hub)
-        wrong = people_counted(hub.path, session) + told_truly(hub.path, session, watched.states)
+        wrong = people_counted(hub.where, session) + told_truly(hub.where, session, watched.states)
         if watched.states[-1]["live"] != 15:
             wrong.append(f"{watched.states[-1]['live']} live of 15 who stayed")
     return set().union(*said), wrong

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from hub.bus.memory import MemoryBus
 from hub.domain.events import Present, PublicState, RosterRule, SessionChanged
-from hub.domain.model import LeaveReason, RosterVisibility, Status
+from hub.domain.model import LeaveReason, RosterVisibility, Session, Status
 from hub.domain.people import Role
 from hub.errors import Unavailable
 from hub.rooms import Newest, Rooms, Snapshot
@@ -37,6 +38,20 @@ class Slow:
         self.gate = asyncio.Event()
         self.gate.set()
         self.away = 0
+        self.ended: dict[str, LeaveReason] = {}
+        self.edited: list[tuple[Session, int]] = []
+
+    def now(self) -> datetime:
+        return NOON
+
+    async def revisions(self, session_ids: Iterable[int]) -> dict[int, int]:
+        return {one: self.truth[one][0].revision for one in session_ids if one in self.truth}
+
+    async def ended_visits(self, visit_ids: Collection[str]) -> dict[str, LeaveReason]:
+        return {one: reason for one, reason in self.ended.items() if one in visit_ids}
+
+    async def edited_since(self, since: datetime) -> list[tuple[Session, int]]:
+        return list(self.edited)
 
     async def states(self, session_ids: Iterable[int]) -> dict[int, Snapshot]:
         asked = {one: self.truth[one] for one in session_ids if one in self.truth}
@@ -91,7 +106,7 @@ async def source() -> Slow:
 
 @pytest.fixture
 async def rooms(source: Slow) -> Rooms:
-    return Rooms(source, interval=0.0, roster_limit=200)
+    return Rooms(source, MemoryBus(), interval=0.0, roster_limit=200)
 
 
 def tell(rooms: Rooms, source: Slow, new: PublicState, rule: RosterRule = OPEN, **more: Any) -> None:
@@ -191,7 +206,7 @@ async def test_who_left_the_catalog_while_too_slow_is_told_no_more_of_it(rooms: 
 async def test_a_roster_that_can_not_be_read_is_read_when_it_can(
     rooms: Rooms, source: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.rooms.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("hub.rooms.room.RETRY_SECONDS", 0.0)
     source.truth, source.people, source.away = {1: (state(1, 1), OPEN)}, [ANN], 3
     ear = Ear()
 

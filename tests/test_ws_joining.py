@@ -40,7 +40,7 @@ async def test_a_seat_that_is_cancelled_in_the_very_commit_of_its_join_is_refuse
             assert (await join)["code"] == "not_booked"
             assert (await cancel).status_code == 200
             await asyncio.gather(stuck, before)
-    assert people_counted(hub.path, session) == []
+    assert people_counted(hub.where, session) == []
 
 
 async def test_a_session_that_ends_during_joins_is_refused_as_not_active(hub: Running) -> None:
@@ -57,4 +57,4 @@ async def test_a_session_that_ends_during_joins_is_refused_as_not_active(hub: Ru
             )
         assert ended.status_code == 200
         assert {answer.get("code", "joined") for answer in answers} <= {"joined", "not_active"}
-        assert people_counted(hub.path, session) == []
+        assert people_counted(hub.where, session) == []

@@ -122,7 +122,10 @@ class Booking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One connection's stay in one session; `present_since` is when the person's unbroken presence began."""
+    """One connection's stay in one session; `present_since` is when the person's unbroken presence began.
+
+    `dropped_at` is when the socket went without a word, if its process died or stopped within the grace.
+    """
 
     id: str
     session_id: int
@@ -133,6 +136,7 @@ class Visit:
     present_since: datetime
     left_at: datetime | None = None
     reason: LeaveReason | None = None
+    dropped_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,10 +71,17 @@ def leave(live: LiveSession, now: datetime, *, visit_id: str, at: datetime | Non
 
 
 def lose_node(live: LiveSession, now: datetime, *, node_id: str, at: datetime, reason: LeaveReason) -> int:
-    """Close every open visit of a process that died, at its last sign of life; answers how many there were."""
+    """Close every open visit of a process that is gone; answers how many there were.
+
+    They end `at` its last sign of life, or before, when their socket had dropped and that was recorded.
+    """
     lost = [visit for visit in live.open_visits() if visit.node_id == node_id]
     for visit in lost:
-        live.put_visit(replace(visit, left_at=max(at, visit.joined_at), reason=reason))
+        if visit.dropped_at is None:
+            live.put_visit(replace(visit, left_at=max(at, visit.joined_at), reason=reason))
+        else:
+            ended = max(visit.dropped_at, visit.joined_at)
+            live.put_visit(replace(visit, left_at=ended, reason=LeaveReason.DISCONNECTED))
     return len(lost)
 
 

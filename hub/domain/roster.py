@@ -33,6 +33,7 @@ class Roster:
         self._told = dict(self._people)
         self._told_revision = revision
         self._touched: dict[str, None] = {}
+        self._early: dict[int, SessionChanged] = {}
 
     @property
     def revision(self) -> int:
@@ -43,21 +44,28 @@ class Roster:
         """Everyone who was told to be present, in order of coming."""
         return sorted(self._told.values(), key=lambda someone: (someone.joined_at, someone.id))
 
+    @property
+    def hole(self) -> bool:
+        """Whether an announcement before one that was heard is missing; if it does not come, read the roster again."""
+        return bool(self._early)
+
     def hear(self, change: SessionChanged) -> bool:
-        """Apply an announcement; False when one before it was missed, and the roster must be read again."""
-        revision = change.state.revision
-        if revision <= self._heard:
-            return True
-        if revision != self._heard + 1:
-            return False
-        self._heard = revision
+        """Apply an announcement, in the order of revisions; False when it is old, or early and kept until its turn."""
+        if change.state.revision > self._heard:
+            self._early[change.state.revision] = change
+        before = self._heard
+        while (turn := self._early.pop(self._heard + 1, None)) is not None:
+            self._apply(turn)
+        return self._heard > before
+
+    def _apply(self, change: SessionChanged) -> None:
+        self._heard = change.state.revision
         for someone in change.joined:
             self._people[someone.id] = someone
             self._touched[someone.id] = None
         for user_id in change.left:
             self._people.pop(user_id, None)
             self._touched[user_id] = None
-        return True
 
     def news(self) -> RosterNews | None:
         """Who came and went since the last call, which it now counts as told; None when nobody did.

@@ -286,8 +286,8 @@ class Connection:
 
     async def _enter(self, actor: Actor, session_id: int) -> views.Meeting:
         """Registered before it is recorded, so that its end can't be missed."""
-        stay = self._stays[session_id] = Stay(session_id, new_id(), actor.id)
-        self._lobby.rooms.register_visit(stay.visit_id, self)
+        stay = self._stays[session_id] = self._lobby.presence.stay(session_id, actor.id)
+        self._lobby.rooms.register_visit(stay.visit_id, session_id, self)
         self._joining[session_id] = None
         try:
             meeting = await self._lobby.presence.join(stay, actor, self.id)
@@ -337,7 +337,7 @@ class Connection:
 
     def _forget(self, stay: Stay) -> None:
         """The stay is no longer this connection's: rooms need not tell of it."""
-        self._lobby.rooms.forget_visit(stay.visit_id)
+        self._lobby.rooms.forget_visit(stay.visit_id, stay.session_id)
         if self._stays.get(stay.session_id) is stay:
             del self._stays[stay.session_id]
         room = self._lobby.rooms.get(stay.session_id)
@@ -349,7 +349,9 @@ class Connection:
     def _drop(self, stay: Stay) -> None:
         """The socket went without a word; a join under way says so again once it is recorded."""
         self._forget(stay)
-        if not self._lobby.draining:  # while draining the visits stay open: the next process closes them
+        if self._lobby.draining:
+            self._lobby.presence.park(stay)
+        else:
             self._lobby.presence.drop(stay)
 
     def _end(self) -> None:

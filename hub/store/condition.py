@@ -1,22 +1,27 @@
-"""What state a database file is in, looked at from outside: nothing is locked, made or changed."""
+"""What state a database is in, looked at from outside: nothing is locked, made or changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.store import schema
+from hub.store.postgresql import dialed
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`fault` says why it can't be read or trusted; `revision` is where its tables are, None where there are none."""
+    """`fault` says why it can't be read or trusted; `revision` is where its tables are, None where there are none.
 
-    path: Path
+    `name` is what it may be called in public; `path` is its file, if it is one.
+    """
+
+    name: str
+    path: Path | None
     exists: bool
     fault: str | None = None
     revision: str | None = None
@@ -33,17 +38,35 @@ class Condition:
 
 
 def condition(url: str) -> Condition:
-    """The condition of the file behind `sqlite:///FILE`."""
-    path = Path(make_url(url).database or "")
+    """The condition of the file behind `sqlite:///FILE`, or of the database at `postgresql://…`."""
+    return _of_file(Path(make_url(url).database or "")) if url.startswith("sqlite:") else _of_server(url)
+
+
+def _of_file(path: Path) -> Condition:
     if not path.exists():
-        return Condition(path, exists=False)
+        return Condition(str(path), path, exists=False)
     engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
     try:
         with engine.connect() as connection:
             intact = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
             revision = schema.current(connection)
     except SQLAlchemyError as error:
-        return Condition(path, exists=True, fault=f"it can't be read: {error.__cause__}")
+        return Condition(str(path), path, exists=True, fault=f"it can't be read: {error.__cause__}")
     finally:
         engine.dispose()
-    return Condition(path, exists=True, fault=None if intact == "ok" else f"it is damaged: {intact}", revision=revision)
+    fault = None if intact == "ok" else f"it is damaged: {intact}"
+    return Condition(str(path), path, exists=True, fault=fault, revision=revision)
+
+
+def _of_server(url: str) -> Condition:
+    address = dialed(url)
+    name = address.set(query={}).render_as_string()
+    engine = create_engine(address, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            revision = schema.current(connection)
+    except SQLAlchemyError as error:
+        return Condition(name, None, exists=True, fault=f"it can't be reached: {str(error.__cause__).strip()}")
+    finally:
+        engine.dispose()
+    return Condition(name, None, exists=True, revision=revision)

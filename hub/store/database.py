@@ -1,36 +1,22 @@
-"""The database: one writer, a few readers, and the border where driver errors end.
-
-SQLite here: WAL, so readers never wait for the writer; one writer connection, which alone checkpoints (the WAL-reset
-fault of SQLite before 3.51.3 needs two); every write transaction is BEGIN IMMEDIATE, since a read lock can't be
-upgraded under `busy_timeout`; synchronous=FULL, so what was acknowledged outlives a power cut.
-"""
+"""What a database is to the rest of the hub, and the border where driver errors end."""
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TypeVar
+from typing import TypeVar
 
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from hub.errors import Unavailable
-from hub.store import schema
-from hub.store.threads import ConnectionThreads
 
-__all__ = ["AlreadyRunning", "Connection", "Database", "Unusable", "border", "snapshot"]
+__all__ = ["AlreadyRunning", "Connection", "Database", "Locked", "Unusable", "border", "snapshot"]
 
 T = TypeVar("T")
 log = logging.getLogger("hub.store")
-
-READERS = 2
-BUSY_SECONDS = 5.0
-"""How long a statement waits for a lock that another program holds on the file."""
 
 
 class Unusable(Exception):
@@ -41,12 +27,50 @@ class AlreadyRunning(Unusable):
     """Another hub process is using this SQLite file; one machine is one process, many need PostgreSQL and Redis."""
 
 
+class Locked(Unavailable):
+    """Somebody else holds a lock on what was to be changed; nothing was changed."""
+
+
+class Database(ABC):
+    """Where the truth is. `transact` writes, `read` reads; both take a function of a connection.
+
+    The function may be run more than once: whatever it did before counts for nothing then.
+    """
+
+    shared: bool
+    """Whether other processes may use it at the same time: then its clock is the one that counts."""
+
+    @abstractmethod
+    def claim(self) -> None:
+        """Make sure that this process may use it; raises AlreadyRunning."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Get ready to work; raises Unusable when that can't come to be without somebody's help."""
+
+    @abstractmethod
+    async def migrate(self) -> str:
+        """Bring the tables up to date; the revision reached. Only while not open. Raises Unusable."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what is under way and let go."""
+
+    @abstractmethod
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one write transaction; raises `Unavailable` with nothing done, unless it says otherwise."""
+
+    @abstractmethod
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a read-only connection; each statement sees the newest commit. May raise `Unavailable`."""
+
+
 @contextmanager
 def border() -> Iterator[None]:
-    """Driver errors become `Unavailable`; a broken constraint is our own bug and passes as it is."""
+    """Driver errors become `Unavailable`; what only our own bugs can cause passes as it is."""
     try:
         yield
-    except IntegrityError:
+    except (IntegrityError, DataError):
         raise
     except DBAPIError as error:
         log.warning("the database refused: %s", error.orig)
@@ -56,121 +80,9 @@ def border() -> Iterator[None]:
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[None]:
     """Make the reads inside see one moment of the database."""
-    connection.exec_driver_sql("BEGIN")
+    isolation = "" if connection.dialect.name == "sqlite" else " ISOLATION LEVEL REPEATABLE READ"
+    connection.exec_driver_sql(f"BEGIN{isolation}")
     try:
         yield
     finally:
         connection.exec_driver_sql("COMMIT")
-
-
-class Database:
-    """Where the truth is. `transact` writes, `read` reads; both take a function of a connection."""
-
-    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
-        """`url` is `sqlite:///FILE`; `busy_seconds` is the patience with a file that another program has locked."""
-        self.path = make_url(url).database or ""
-        # No pool: each thread keeps its own connection, and one that failed must not come back to another thread, a
-        # reader's `query_only` least of all to the writer.
-        # Errors are logged, and parameters may be meeting addresses: they stay out of what an error says.
-        self._engine = create_engine(
-            f"sqlite:///{self.path}",
-            connect_args={"timeout": busy_seconds},
-            poolclass=NullPool,
-            hide_parameters=True,
-        )
-        self._lock: IO[str] | None = None
-        self._writer: ConnectionThreads | None = None
-        self._readers: ConnectionThreads | None = None
-
-    def claim(self) -> None:
-        """Lock the file for this process; raises AlreadyRunning. Once is enough: `open` does it if nobody did."""
-        self._lock = self._lock or _only_process(self.path)
-
-    async def open(self) -> None:
-        """Lock the file for this process, bring its tables up to date, open the connections; raises Unusable."""
-        try:
-            self.claim()
-            event.listen(self._engine, "connect", _prepare)
-            self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
-            self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
-            await self._writer.run(schema.upgrade)
-        except (OSError, SQLAlchemyError, CommandError, Unavailable) as error:
-            await self.close()
-            cause = error.__cause__ if isinstance(error, Unavailable) else error
-            why = cause.orig if isinstance(cause, DBAPIError) else cause
-            raise Unusable(f"the database {self.path} can't be used: {why}") from error
-
-    async def close(self) -> None:
-        """Finish what is under way and let go of the file."""
-        for threads in (self._readers, self._writer):
-            if threads is not None:
-                await threads.close()
-        self._engine.dispose()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    async def transact(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one write transaction, in order with all others; raises `Unavailable` with nothing done."""
-
-        def job(connection: Connection) -> T:
-            with border(), connection.begin():
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                return work(connection)
-
-        assert self._writer is not None
-        return await self._writer.run(job)
-
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a read-only connection; each statement sees the newest commit. May raise `Unavailable`."""
-
-        def job(connection: Connection) -> T:
-            with border():
-                return work(connection)
-
-        assert self._readers is not None
-        return await self._readers.run(job)
-
-
-def _only_process(path: str) -> IO[str]:
-    # Of the file itself: by another name, as a link to it, it is the same database.
-    lock = open(f"{os.path.realpath(path)}.lock", "w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise AlreadyRunning(AlreadyRunning.__doc__) from None
-    return lock
-
-
-def _prepare(dbapi_connection: object, record: object) -> None:
-    # The driver must begin nothing by itself: its implicit BEGIN is deferred, and loses updates.
-    dbapi_connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3.Connection, typed object by SQLAlchemy
-
-
-def _connect(engine: Engine, *pragmas: str) -> Connection:
-    with border():
-        connection = engine.connect()
-        for pragma in pragmas:
-            connection.exec_driver_sql(f"PRAGMA {pragma}")
-        connection.rollback()
-        return connection
-
-
-def _writer(engine: Engine) -> Connection:
-    return _connect(
-        engine,
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "trusted_schema=OFF",
-    )
-
-
-def _reader(engine: Engine) -> Connection:
-    return _connect(
-        engine.execution_options(isolation_level="AUTOCOMMIT"),
-        "query_only=ON",
-        "wal_autocheckpoint=0",
-        "trusted_schema=OFF",
-    )

@@ -137,6 +137,7 @@ def visit_of(row: type_of_row) -> Visit:
         present_since=row.present_since,
         left_at=row.left_at,
         reason=None if row.reason is None else LeaveReason(row.reason),
+        dropped_at=row.dropped_at,
     )
 
 
@@ -152,6 +153,7 @@ def visit_values(visit: Visit) -> dict[str, Any]:
         "present_since": visit.present_since,
         "left_at": visit.left_at,
         "reason": visit.reason and visit.reason.value,
+        "dropped_at": visit.dropped_at,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,6 @@ from hub.store.tables import (
     OPEN_VISIT,
     PENDING_BOOKING,
     live_sessions,
-    nodes,
     session_bookings,
     session_participants,
     users,
@@ -230,64 +229,3 @@ def let_a_hold_lapse(connection: Connection, session_id: int, user_id: str) -> b
     query = select(table.c.status).where(table.c.session_id == session_id, table.c.user_id == user_id)
     newest = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(1)
     return connection.execute(newest).scalar_one_or_none() == BookingStatus.EXPIRED
-
-
-def lapsed_holds(connection: Connection, now: datetime) -> list[int]:
-    """The sessions with holds that ran out and are not yet marked so."""
-    table = session_bookings
-    query = select(table.c.session_id).where(PENDING_BOOKING, table.c.expires_at <= now).distinct().limit(1000)
-    return list(connection.execute(query).scalars())
-
-
-def miscounted(connection: Connection) -> list[int]:
-    """The sessions whose live count is not the number of people with an open visit."""
-    visits = session_participants
-    people = (
-        select(visits.c.session_id, func.count(visits.c.user_id.distinct()).label("people"))
-        .where(OPEN_VISIT)
-        .group_by(visits.c.session_id)
-        .subquery()
-    )
-    query = (
-        select(live_sessions.c.id)
-        .outerjoin(people, people.c.session_id == live_sessions.c.id)
-        .where(or_(live_sessions.c.live > 0, people.c.people > 0))
-        .where(live_sessions.c.live != func.coalesce(people.c.people, 0))
-    )
-    return list(connection.execute(query).scalars())
-
-
-def open_visits_of_node(connection: Connection, node_id: str) -> dict[int, set[str]]:
-    """The people with open visits under this lease, by session."""
-    table = session_participants
-    rows = connection.execute(select(table.c.session_id, table.c.user_id).where(OPEN_VISIT, table.c.node_id == node_id))
-    return people_by_session((row.session_id, row.user_id) for row in rows)
-
-
-def people_by_session(pairs: Iterable[tuple[int, str]]) -> dict[int, set[str]]:
-    """Group (session id, user id) pairs."""
-    found: dict[int, set[str]] = {}
-    for session_id, user_id in pairs:
-        found.setdefault(session_id, set()).add(user_id)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A process's lease as stored."""
-
-    node_id: str
-    state: str
-    last_beat: datetime
-
-
-def leases(connection: Connection) -> list[Lease]:
-    """Every process that was not yet buried, or that still has an open visit."""
-    open_nodes = select(session_participants.c.node_id).where(OPEN_VISIT).distinct()
-    query = select(nodes).where(or_(nodes.c.state != "dead", nodes.c.id.in_(open_nodes)))
-    return [Lease(row.id, row.state, row.last_beat) for row in connection.execute(query)]
-
-
-def answers(connection: Connection) -> None:
-    """Ask next to nothing, to learn whether the database answers and has our tables."""
-    connection.exec_driver_sql("SELECT 1 FROM live_sessions LIMIT 1")

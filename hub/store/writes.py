@@ -16,12 +16,12 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
+    case,
     insert,
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import Insert as UpsertOnSqlite
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.domain.model import LiveSession, Payment, Session
 from hub.domain.people import Person
@@ -41,6 +41,7 @@ from hub.store.tables import (
     LIVE_BOOKING,
     OPEN_VISIT,
     PENDING_BOOKING,
+    clock,
     live_sessions,
     nodes,
     session_bookings,
@@ -77,6 +78,11 @@ BOOKINGS_OF = BOOKINGS.where(_among(session_bookings, "user_id"))
 NAMED_BOOKINGS = select(session_bookings).where(_among(session_bookings, "id"))
 VISITS = select(session_participants).where(_among(session_participants, "session_id"), OPEN_VISIT)
 VISITS_OF = VISITS.where(_among(session_participants, "user_id"))
+DROPPED = (
+    update(session_participants)
+    .where(session_participants.c.id == bindparam("visit"), OPEN_VISIT)
+    .values(dropped_at=bindparam("at"))
+)
 PAYMENTS = select(session_payments).where(_among(session_payments, "booking_id") | _among(session_payments, "id"))
 
 
@@ -156,12 +162,13 @@ def _payments_by_asker(connection: Connection, wanted: Mapping[int, Wanted]) -> 
     return found
 
 
-def save(connection: Connection, lives: Collection[LiveSession]) -> None:
+def save(connection: Connection, lives: Collection[LiveSession], now: datetime) -> None:
     """Write what changed in `lives`, in bulk; a person's ended booking goes before the one that replaces it."""
     remember(connection, {person.id: person for live in lives for person in live.people.values()}.values())
     bookings = [(live, live.bookings[booking_id]) for live in lives for booking_id in live.touched_bookings]
     bookings.sort(key=lambda entry: entry[1].takes_a_seat)
-    visits = [(live, live.visits[visit_id]) for live in lives for visit_id in live.touched_visits]
+    # In one order everywhere, as a beat may mark the same visits.
+    visits = [(live, live.visits[visit_id]) for live in lives for visit_id in sorted(live.touched_visits)]
     _change(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id in live.stored])
     _add(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id not in live.stored])
     _change(connection, session_participants, [visit_values(v) for live, v in visits if v.id in live.stored])
@@ -170,7 +177,8 @@ def save(connection: Connection, lives: Collection[LiveSession]) -> None:
     _add(connection, session_payments, [payment_values(payment) for payment in payments])
     edited = [live.session for live in lives if live.edited]
     moved = [live.session for live in lives if live.changed and not live.edited]
-    _change(connection, live_sessions, [{"id": session.id, **session_values(session)} for session in edited])
+    rows = [{"id": session.id, "edited_at": now, **session_values(session)} for session in edited]
+    _change(connection, live_sessions, rows)
     _change(connection, live_sessions, [{"id": session.id, **counters(session)} for session in moved])
 
 
@@ -198,23 +206,25 @@ def _update(table: Table, columns: tuple[str, ...]) -> Update:
 
 
 @cache
-def _remember() -> UpsertOnSqlite:
-    statement = upsert(users)
+def _remember(dialect: str) -> Insert:
+    statement = sqlite.insert(users) if dialect == "sqlite" else postgresql.insert(users)
     newest = {"name": statement.excluded.name, "role": statement.excluded.role}
     return statement.on_conflict_do_update(index_elements=[users.c.id], set_=newest)
 
 
 def remember(connection: Connection, people: Iterable[Person]) -> None:
     """Keep who these people are, by the newest token that was seen."""
-    rows = [person_values(person) for person in people]
+    # In one order everywhere: two processes that remember the same people must not wait for each other in a ring.
+    rows = [person_values(person) for person in sorted(people, key=lambda person: person.id)]
     if rows:
-        connection.execute(_remember(), rows)
+        connection.execute(_remember(connection.dialect.name), rows)
 
 
 def create(connection: Connection, session: Session, owner: Person, seal: Callable[[int], str | None]) -> Session:
     """Insert a new session; `seal` is asked for the sealed password once the id is known. Answers it with its id."""
     remember(connection, [owner])
-    row = connection.execute(insert(live_sessions).returning(live_sessions.c.id), session_values(session)).one()
+    values = {"edited_at": session.created_at, **session_values(session)}
+    row = connection.execute(insert(live_sessions).returning(live_sessions.c.id), values).one()
     session.id = row.id
     session.sealed_password = seal(session.id)
     if session.sealed_password is not None:
@@ -223,26 +233,30 @@ def create(connection: Connection, session: Session, owner: Person, seal: Callab
 
 
 def living_nodes(connection: Connection, node_ids: Collection[str]) -> set[str]:
-    """Those of `node_ids` whose lease was not taken away."""
-    query = select(nodes.c.id).where(nodes.c.id.in_(node_ids), nodes.c.state != "dead")
-    return set(connection.execute(query).scalars()) if node_ids else set()
+    """Those of `node_ids` whose lease was not taken away, and can't be before this transaction is over."""
+    if not node_ids:
+        return set()
+    query = select(nodes.c.id).where(nodes.c.id.in_(node_ids), nodes.c.state != "dead").order_by(nodes.c.id)
+    return set(connection.execute(query.with_for_update(read=True)).scalars())
 
 
 def add_node(connection: Connection, node_id: str, now: datetime) -> None:
     """Begin a lease."""
-    connection.execute(insert(nodes), {"id": node_id, "started_at": now, "last_beat": now, "state": "alive"})
+    at = clock(connection, now)
+    connection.execute(insert(nodes).values(id=node_id, started_at=at, last_beat=at, state="alive"))
 
 
 def beat(connection: Connection, node_id: str, now: datetime, state: str) -> bool:
     """Prolong a lease; False when it was taken away meanwhile."""
-    statement = (
-        update(nodes)
-        .where(nodes.c.id == node_id, nodes.c.state != "dead", nodes.c.last_beat <= now)
-        .values(last_beat=now, state=state)
-    )
-    if connection.execute(statement).rowcount:
-        return True
-    return bool(living_nodes(connection, [node_id]))
+    own = (nodes.c.id == node_id) & (nodes.c.state != "dead")
+    at = clock(connection, now)
+    newest = case((nodes.c.last_beat > at, nodes.c.last_beat), else_=at)  # clocks are set back now and then
+    return bool(connection.execute(update(nodes).where(own).values(last_beat=newest, state=state)).rowcount)
+
+
+def note_drops(connection: Connection, dropped: Mapping[str, datetime]) -> None:
+    """Keep when the sockets of these open visits went, in case nobody lives to record the leave."""
+    connection.execute(DROPPED, [{"visit": visit_id, "at": at} for visit_id, at in sorted(dropped.items())])
 
 
 def bury_node(connection: Connection, node_id: str, seen_at: datetime) -> bool:

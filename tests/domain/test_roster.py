@@ -69,8 +69,9 @@ def test_any_split_and_any_repetition_of_announcements_is_the_final_roster(story
     told_revision = begin
     for revision in range(max(1, begin - 3), last + 1):  # what is older than the snapshot comes too
         for old in data.draw(st.lists(st.integers(1, revision), max_size=2), label="heard again"):
-            assert roster.hear(story.said[min(old, max(begin, revision - 1)) - 1])
-        assert roster.hear(story.said[revision - 1])
+            roster.hear(story.said[min(old, max(begin, revision - 1)) - 1])
+        assert roster.hear(story.said[revision - 1]) == (revision > begin)
+        assert not roster.hole
         if data.draw(st.booleans(), label="told now"):
             news = roster.news()
             if news is not None:
@@ -98,11 +99,27 @@ def test_a_hole_is_told_and_nothing_after_it_is_believed(story: Story, data: st.
         assert roster.hear(story.said[revision - 1])
     for revision in range(missing + 1, last + 1):
         assert not roster.hear(story.said[revision - 1])
+        assert roster.hole
     roster.news()
     assert roster.people() == in_order(story.rosters[missing - 2] if missing > 1 else {})
-    for revision in range(missing, last + 1):
-        assert roster.hear(story.said[revision - 1])
+    assert roster.hear(story.said[missing - 1])
+    assert not roster.hole
     roster.news()
+    assert roster.people() == in_order(story.rosters[-1])
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(stories(), st.data())
+def test_announcements_that_overtake_each_other_make_the_same_roster(story: Story, data: st.DataObject) -> None:
+    roster = Roster(0, ())
+    heard: set[int] = set()
+    for change in data.draw(st.permutations(story.said)):
+        roster.hear(change)
+        heard.add(change.state.revision)
+        upto = next(revision for revision in range(len(story.said) + 2) if revision + 1 not in heard)
+        assert roster.hole == (len(heard) > upto)
+        roster.news()
+        assert roster.people() == in_order(story.rosters[upto - 1] if upto else {})
     assert roster.people() == in_order(story.rosters[-1])
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-from tests.house import ask
 from tests.running import API, Client, bearer, free_port, kill, spawn
 from tests.storm import people_counted, seats_sold_once, storm, tally, tokens
+from tests.tables import ask
 
 
 async def test_a_process_whose_disk_is_full_refuses_and_recovers_without_a_restart(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ async def test_a_process_whose_disk_is_full_refuses_and_recovers_without_a_resta
     assert (tally(before), tally(full), tally(after)) == ({"201": 20}, {"503 unavailable": 40}, {"201": 40})
     assert (refused.status_code, int(refused.headers["retry-after"]) >= 1) == (503, True)
     assert seen.json()["data"]["participants"] == 20
-    stored = set(ask(hub.path, "SELECT id FROM session_bookings"))
+    stored = set(ask(hub.where, "SELECT id FROM session_bookings"))
     assert stored == {answer.body["data"]["id"] for answer in before + after}
-    assert seats_sold_once(hub.path, session) + people_counted(hub.path, session) == []
-    assert ask(hub.path, "PRAGMA integrity_check") == ["ok"]
+    assert seats_sold_once(hub.where, session) + people_counted(hub.where, session) == []
+    assert ask(hub.where, "PRAGMA integrity_check") == ["ok"]

@@ -50,7 +50,7 @@ async def test_a_process_whose_background_task_died_ends_with_1_so_that_it_is_st
     assert hub.process is not None
     try:
         # A broken constraint is nothing that the lease expects, so its task dies of it.
-        with closing(sqlite3.connect(hub.path, timeout=PATIENCE)) as connection:
+        with closing(sqlite3.connect(hub.where, timeout=PATIENCE)) as connection:
             connection.execute(
                 "CREATE TRIGGER broken BEFORE UPDATE ON nodes BEGIN SELECT RAISE(ABORT, 'broken by the test'); END"
             )

@@ -18,9 +18,9 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
-from tests.house import ask, instant, tables
 from tests.running import PATIENCE, Client, Running, free_port, kill, now, spawn, token
 from tests.storm import Line, people_counted, seats_sold_once, tokens
+from tests.tables import Where, ask, instant, tables
 
 figures = logging.getLogger("figures")
 
@@ -65,25 +65,25 @@ class Log:
             await self.enough.wait()
 
 
-def lost(path: Path, log: Log) -> list[str]:
+def lost(where: Where, log: Log) -> list[str]:
     """What was acknowledged and is not so on disk."""
-    bookings = dict(ask(path, "SELECT id, status FROM session_bookings"))
+    bookings = dict(ask(where, "SELECT id, status FROM session_bookings"))
     wrong = [f"booking {one} is lost" for one in log.booked - bookings.keys()]
     wrong += [
         f"booking {one} is {bookings[one]}" for one in log.cancelled & bookings.keys() if bookings[one] != "cancelled"
     ]
     kept = (log.booked - log.asked_to_cancel) & bookings.keys()
     wrong += [f"booking {one} is {bookings[one]}" for one in kept if bookings[one] != "confirmed"]
-    visits = dict(ask(path, "SELECT id, reason FROM session_participants"))
+    visits = dict(ask(where, "SELECT id, reason FROM session_participants"))
     wrong += [f"visit {one} is lost" for one in log.joined.keys() - visits.keys()]
     wrong += [f"visit {one} was left, but {visits[one]}" for one in log.left & visits.keys() if visits[one] != "left"]
     return wrong
 
 
-def ghosts(path: Path, log: Log) -> list[str]:
+def ghosts(where: Where, log: Log) -> list[str]:
     """Visits that are open, or that ended at another time than their process did."""
-    wrong = [f"visit {one} is open" for one in ask(path, "SELECT id FROM session_participants WHERE left_at IS NULL")]
-    for one, reason, error in ends(path, log):
+    wrong = [f"visit {one} is open" for one in ask(where, "SELECT id FROM session_participants WHERE left_at IS NULL")]
+    for one, reason, error in ends(where, log):
         if reason != "node_lost":
             wrong.append(f"visit {one} ended by {reason}")
         if not -0.01 <= error <= BEAT + SLACK:
@@ -91,9 +91,9 @@ def ghosts(path: Path, log: Log) -> list[str]:
     return wrong
 
 
-def ends(path: Path, log: Log) -> list[tuple[str, str, float]]:
+def ends(where: Where, log: Log) -> list[tuple[str, str, float]]:
     """Of each visit that its process did not survive: id, reason, and how many seconds before the kill it ends."""
-    rows = ask(path, "SELECT id, joined_at, left_at, reason FROM session_participants WHERE left_at IS NOT NULL")
+    rows = ask(where, "SELECT id, joined_at, left_at, reason FROM session_participants WHERE left_at IS NOT NULL")
     return [
         (one, reason, (log.kills[log.joined[one]] - instant(left_at)).total_seconds())
         for one, joined_at, left_at, reason in rows
@@ -206,38 +206,38 @@ async def test_after_every_kill_what_was_acknowledged_is_there_and_in_the_end_no
         place = await furnish(hub, log)
         for _ in range(KILLS):
             rates.append(await one_life(hub, log, place, chance.randint(100, 300)))
-            assert lost(hub.path, log) == []
+            assert lost(hub.where, log) == []
             hub = await spawn(tmp_path, port, **SETTINGS)
         async with Client.at(hub) as watcher:
             await watcher.ask(type="watch", sessions=[place.wide])
             await watcher.expect("session", live=0)
     finally:
         await kill(hub)
-    path = hub.path
-    assert lost(path, log) == []
-    assert ghosts(path, log) == []
-    assert ask(path, "PRAGMA integrity_check") == ["ok"]
-    assert ask(path, "SELECT id FROM session_participants WHERE left_at < joined_at") == []
+    where = hub.where
+    assert lost(where, log) == []
+    assert ghosts(where, log) == []
+    assert ask(where, "PRAGMA integrity_check") == ["ok"]
+    assert ask(where, "SELECT id FROM session_participants WHERE left_at < joined_at") == []
     for session in (place.wide, place.narrow):
-        assert seats_sold_once(path, session) + people_counted(path, session) == []
-    errors = [error for _, _, error in ends(path, log)]
+        assert seats_sold_once(where, session) + people_counted(where, session) == []
+    errors = [error for _, _, error in ends(where, log)]
     assert len(errors) >= 4 * KILLS
     figures.info("%d writes, %.0f a second", log.writes, sum(rates) / len(rates))
     figures.info("visits end %.3f to %.3f s before the kill", min(errors), max(errors))
-    the_check_notices(path, log)
+    the_check_notices(where, log)
 
 
-def the_check_notices(path: Path, log: Log) -> None:
+def the_check_notices(where: Where, log: Log) -> None:
     """The negative control: the same checks, after each of the losses that they are there for."""
     booking, visit = next(iter(log.booked - log.asked_to_cancel)), next(iter(log.left))
-    lost_one = ends(path, log)[0][0]
-    with tables(path) as connection:
+    lost_one = ends(where, log)[0][0]
+    with tables(where) as connection:
         connection.execute("DELETE FROM session_bookings WHERE id = ?", (booking,))
-        assert lost(path, log) == [f"booking {booking} is lost"]
+        assert lost(where, log) == [f"booking {booking} is lost"]
         connection.execute("UPDATE session_participants SET left_at = NULL, reason = NULL WHERE id = ?", (visit,))
-        assert ghosts(path, log) == [f"visit {visit} is open"]
-        assert lost(path, log)[1:] == [f"visit {visit} was left, but None"]
+        assert ghosts(where, log) == [f"visit {visit} is open"]
+        assert lost(where, log)[1:] == [f"visit {visit} was left, but None"]
         connection.execute("UPDATE session_participants SET left_at = '2125-01-01' WHERE id = ?", (lost_one,))
-        assert len(ghosts(path, log)) == 2
+        assert len(ghosts(where, log)) == 2
         connection.execute("DELETE FROM session_participants WHERE id = ?", (lost_one,))
-        assert f"visit {lost_one} is lost" in lost(path, log)
+        assert f"visit {lost_one} is lost" in lost(where, log)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import ask, instant
 from tests.running import PATIENCE, Client, Running, bearer, free_port, kill, now, running, spawn, variables_for
 from tests.storm import people_counted
+from tests.tables import ask, instant
 
 GRACE = 5.0
 STOPS_WITHIN = 8.0
@@ -61,7 +61,7 @@ async def test_who_comes_back_after_a_restart_is_never_seen_leaving_and_who_does
             before = now()
             await stop(hub, sockets)
             after = now()
-        assert ask(hub.path, "SELECT count(*) FROM session_participants WHERE left_at IS NULL") == [50]
+        assert ask(hub.where, "SELECT count(*) FROM session_participants WHERE left_at IS NULL") == [50]
         hub = await spawn(tmp_path, port, HUB_LEAVE_GRACE_SECONDS=str(GRACE))
         async with AsyncExitStack() as stack:
             host = await stack.enter_async_context(Client.at(hub, "e-7", "expert"))
@@ -75,11 +75,11 @@ async def test_who_comes_back_after_a_restart_is_never_seen_leaving_and_who_does
                 assert news["joined"] == []
                 gone |= {someone["id"] for someone in news["left"]}
             assert gone == set(PEOPLE) - set(BACK)
-            assert people_counted(hub.path, session) == []
-            assert ask(hub.path, "SELECT live, peak_live FROM live_sessions") == [(30, 50)]
+            assert people_counted(hub.where, session) == []
+            assert ask(hub.where, "SELECT live, peak_live FROM live_sessions") == [(30, 50)]
     finally:
         await kill(hub)
-    ended = ask(hub.path, "SELECT left_at, reason FROM session_participants WHERE left_at <= ?", f"{after}")
+    ended = ask(hub.where, "SELECT left_at, reason FROM session_participants WHERE left_at <= ?", f"{after}")
     assert len(ended) == 50
     assert {reason for _, reason in ended} == {"disconnected"}
     assert all(before <= instant(left_at) <= after for left_at, _ in ended)
@@ -94,7 +94,7 @@ async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(tmp_
             "-m",
             "hub",
             command,
-            env=variables_for(hub.path, free_port()),
+            env=variables_for(hub.where, free_port()),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -120,7 +120,7 @@ async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_n
         async with Client.at(hub, "ann") as ann:
             visit = (await ann.ask(type="join", session=session))["participant"]
             leases = "SELECT id, state FROM nodes"
-            before = ask(hub.path, leases)
+            before = ask(hub.where, leases)
             hub.process.send_signal(signal.SIGSTOP)
             await asyncio.sleep(2.5)  # the fault itself: two leases and a half
             hub.process.send_signal(signal.SIGCONT)
@@ -129,8 +129,8 @@ async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_n
                 assert (await ben.ask(type="join", session=session))["type"] == "ok"
                 await ann.expect("session", live=2)
             await ann.expect("session", live=1)
-            assert ask(hub.path, leases) == before
-            assert ask(hub.path, "SELECT reason FROM session_participants WHERE id = ?", visit) == [None]
+            assert ask(hub.where, leases) == before
+            assert ask(hub.where, "SELECT reason FROM session_participants WHERE id = ?", visit) == [None]
     finally:
         await kill(hub)
 
@@ -150,4 +150,4 @@ async def test_who_joins_at_the_very_stop_is_held_for_the_grace_like_everyone(tm
             await ann.socket.wait_closed()
         closed.set()
         assert await holding
-    assert ask(hub.path, "SELECT user_id, reason FROM session_participants") == [("ann", None)]
+    assert ask(hub.where, "SELECT user_id, reason FROM session_participants") == [("ann", None)]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
+import psycopg
 import pytest
 
 from hub.domain import booking, sessions
@@ -17,7 +18,8 @@ from hub.domain.model import LiveSession
 from hub.errors import AlreadyBooked, HoldExpired, Internal, NotFound, SessionFull, Unavailable
 from hub.ledger import Ledger
 from tests.domain.factories import HOLD, OWNER, PRICE, a_session, a_student
-from tests.house import PATIENCE, House, tables
+from tests.house import PATIENCE, House
+from tests.tables import tables
 
 
 def broken(live: LiveSession, now: datetime) -> None:
@@ -123,7 +125,8 @@ async def test_one_person_at_once_never_hits_the_unique_index(house: House, capl
         outcomes = await house.together(session.id, [house.booking("s-1") for _ in range(100)], about=["s-1"])
     assert sum(isinstance(outcome, AlreadyBooked) for outcome in outcomes) == 99
     assert caplog.records == []
-    with tables(house.path) as connection, pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+    broken = (sqlite3.IntegrityError, psycopg.IntegrityError)
+    with tables(house.where) as connection, pytest.raises(broken, match=r"(?i)unique"):
         connection.execute(
             "INSERT INTO session_bookings SELECT 'twin', session_id, user_id, status, created_at, confirmed_at,"
             " cancelled_at, expires_at, price_amount, price_currency FROM session_bookings"

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from hub.domain import presence, sessions
 from hub.domain.model import LeaveReason, LiveSession
-from hub.errors import Internal, Unavailable
-from hub.store import reads, writes
+from hub.errors import Internal, LeaseLost, Unavailable
+from hub.store import reads
 from hub.store.database import snapshot
 from tests.domain.factories import OWNER, PRICE
 from tests.house import NODE, PATIENCE, House
@@ -73,7 +73,7 @@ async def test_ending_with_everyone_loaded_closes_all_visits_at_one_instant(hous
 async def test_a_buried_lease_refuses_joins_and_nothing_is_written(house: House) -> None:
     session = await house.create()
     await house.book(session.id, "s-1")
-    assert await house.database.transact(partial(writes.bury_node, node_id=NODE, seen_at=house.clock.now))
+    assert await house.bury(NODE)
     with pytest.raises(Unavailable):
         await house.join(session.id, "s-1", "v-1")
     with pytest.raises(Unavailable):
@@ -81,14 +81,16 @@ async def test_a_buried_lease_refuses_joins_and_nothing_is_written(house: House)
     assert house.ask("SELECT * FROM session_participants") == []
 
 
-async def test_a_leave_needs_no_lease_for_its_visit_must_end(house: House) -> None:
+async def test_a_leave_under_a_buried_lease_writes_nothing_for_others_close_that_visit(house: House) -> None:
     session = await house.create()
     await house.book(session.id, "s-1")
     await house.join(session.id, "s-1", "v-1")
-    await house.database.transact(partial(writes.bury_node, node_id=NODE, seen_at=house.clock.now))
+    assert await house.bury(NODE)
     leave = partial(presence.leave, visit_id="v-1", at=None, reason=LeaveReason.LEFT)
-    assert await house.act(session.id, leave, about=["s-1"])
-    assert house.ask("SELECT reason FROM session_participants") == ["left"]
+    with pytest.raises(LeaseLost):
+        await house.act(session.id, leave, about=["s-1"], lease=NODE)
+    assert house.ask("SELECT reason FROM session_participants") == [None]
+    assert await house.act(session.id, leave, about=["s-1"])  # the control: it is the lease that forbids it
 
 
 async def test_writes_go_on_while_a_reader_looks_at_one_moment(house: House) -> None:

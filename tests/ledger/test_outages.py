@@ -16,9 +16,11 @@ from hub.errors import Unavailable
 from hub.presence import Presence, Stay
 from hub.sealing import Vault
 from hub.store import reads
-from hub.store.database import AlreadyRunning, Database
+from hub.store.database import AlreadyRunning
+from hub.store.sqlite import SqliteDatabase
 from tests.domain.factories import DOORS, a_student
-from tests.house import NODE, PATIENCE, House, ask, tables
+from tests.house import NODE, PATIENCE, House
+from tests.tables import ask, locked
 
 PAGES_SPARE = 2
 
@@ -38,69 +40,68 @@ async def test_a_file_locked_by_another_program_is_unavailable_and_the_next_call
     house: House,
 ) -> None:
     session = await house.create(max_participants=None)
-    with tables(house.path) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with locked(house.where):
         outcomes = await house.together(session.id, [house.booking("s-1"), house.booking("s-2")], about=["s-1", "s-2"])
         assert [type(outcome) for outcome in outcomes] == [Unavailable, Unavailable]
         seen = await house.database.read(partial(reads.one_session, session_id=session.id, now=house.clock.now))
         assert seen.seats == 0
-        other.execute("ROLLBACK")
     assert house.announced == []
     await house.book(session.id, "s-1", "s-2")
     assert house.session(session.id, "confirmed") == 2
 
 
-async def test_a_full_disk_is_unavailable_with_nothing_half_done_and_heals_without_a_restart(house: House) -> None:
-    session = await house.create(max_participants=None)
+async def test_a_full_disk_is_unavailable_with_nothing_half_done_and_heals_without_a_restart(file: House) -> None:
+    session = await file.create(max_participants=None)
     people = [f"s-{number}" for number in range(200)]
-    before = house.session(session.id, "revision")
+    before = file.session(session.id, "revision")
 
     def nearly_full(connection: Connection) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + PAGES_SPARE}")
 
-    await house.database.transact(nearly_full)
-    outcomes = await house.together(session.id, [house.booking(person) for person in people], about=people)
+    await file.database.transact(nearly_full)
+    outcomes = await file.together(session.id, [file.booking(person) for person in people], about=people)
     assert {type(outcome) for outcome in outcomes} == {Unavailable}
-    assert house.session(session.id, "confirmed, revision") == (0, before)
-    assert house.ask("SELECT * FROM session_bookings") == []
-    assert house.announced == []
-    outcomes = await house.together(session.id, [house.booking(person) for person in people], about=people)
+    assert file.session(session.id, "confirmed, revision") == (0, before)
+    assert file.ask("SELECT * FROM session_bookings") == []
+    assert file.announced == []
+    outcomes = await file.together(session.id, [file.booking(person) for person in people], about=people)
     assert {outcome.user_id for outcome in outcomes} == set(people)
-    assert house.session(session.id, "confirmed, revision") == (200, before + 1)
-    assert house.ask("PRAGMA integrity_check") == ["ok"]
+    assert file.session(session.id, "confirmed, revision") == (200, before + 1)
+    assert file.ask("PRAGMA integrity_check") == ["ok"]
 
 
-async def test_after_readers_and_the_writer_failed_the_writer_still_writes(house: House) -> None:
+async def test_after_readers_and_the_writer_failed_the_writer_still_writes(file: House) -> None:
     """A reader's connection, with its `query_only`, must not come back as the writer's."""
-    session = await house.create(max_participants=None)
+    session = await file.create(max_participants=None)
     for _ in range(3):
-        for work in (house.database.read, house.database.transact):
+        for work in (file.database.read, file.database.transact):
             with pytest.raises(Unavailable):
                 await work(lambda connection: connection.execute(text("SELECT * FROM nowhere")))
-    await house.book(session.id, "s-1")
+    await file.book(session.id, "s-1")
     with pytest.raises(Unavailable):
-        await house.database.read(lambda connection: connection.execute(text("DELETE FROM session_bookings")))
+        await file.database.read(lambda connection: connection.execute(text("DELETE FROM session_bookings")))
 
 
-async def test_a_connection_that_cannot_be_opened_anew_is_unavailable_until_it_can(house: House) -> None:
-    session = await house.create(max_participants=None)
-    folder, away = house.path.parent, house.path.parent.with_name("away")
-    look = partial(reads.one_session, session_id=session.id, now=house.clock.now)
+async def test_a_connection_that_cannot_be_opened_anew_is_unavailable_until_it_can(file: House) -> None:
+    session = await file.create(max_participants=None)
+    assert isinstance(file.where, Path)
+    folder, away = file.where.parent, file.where.parent.with_name("away")
+    look = partial(reads.one_session, session_id=session.id, now=file.clock.now)
     with pytest.raises(Unavailable):
-        await house.database.transact(lambda connection: connection.execute(text("SELECT * FROM nowhere")))
+        await file.database.transact(lambda connection: connection.execute(text("SELECT * FROM nowhere")))
     folder.rename(away)
     try:
         with pytest.raises(Unavailable):
-            await house.book(session.id, "s-1")
+            await file.book(session.id, "s-1")
     finally:
         away.rename(folder)
-    await house.book(session.id, "s-1")
-    assert (await house.database.read(look)).seats == 1
+    await file.book(session.id, "s-1")
+    assert (await file.database.read(look)).seats == 1
 
 
 async def test_a_second_process_on_the_file_is_refused_and_let_in_after_the_first(tmp_path: Path) -> None:
-    first, second = (Database(f"sqlite:///{tmp_path / 'hub.db'}") for _ in range(2))
+    first, second = (SqliteDatabase(f"sqlite:///{tmp_path / 'hub.db'}") for _ in range(2))
     await first.open()
     with pytest.raises(AlreadyRunning, match="Another hub"):
         await second.open()
@@ -118,15 +119,13 @@ async def test_a_leave_during_an_outage_is_recorded_after_it_with_its_own_time(
     await house.join(session.id, "s-1", "v-1")
     left = house.clock.pass_by(5)
     presence = presence_of(house)
-    with tables(house.path) as other:
-        other.execute("BEGIN IMMEDIATE")
-        presence.leave_surely(Stay(session.id, "v-1", "s-1"), LeaveReason.DISCONNECTED, left)
+    with locked(house.where):
+        presence.leave_surely(Stay(session.id, "v-1", "s-1", NODE), LeaveReason.DISCONNECTED, left)
         house.clock.pass_by(60)
         with pytest.raises(Unavailable):
             await house.book(session.id, "s-2")
-        other.execute("ROLLBACK")
     await presence.close(PATIENCE)
-    assert ask(house.path, "SELECT left_at FROM session_participants") == [f"{left:%Y-%m-%d %H:%M:%S.%f}"]
+    assert ask(house.where, "SELECT left_at FROM session_participants") == [f"{left:%Y-%m-%d %H:%M:%S.%f}"]
     assert house.session(session.id, "live") == 0
 
 
@@ -136,16 +135,14 @@ async def test_who_left_during_an_outage_and_comes_back_on_the_same_connection_g
     session = await house.create()
     await house.book(session.id, "s-1")
     presence = presence_of(house)
-    await presence.join(Stay(session.id, "v-1", "s-1"), a_student(), "c-1")
+    await presence.join(Stay(session.id, "v-1", "s-1", NODE), a_student(), "c-1")
     left = house.clock.pass_by(5)
-    with tables(house.path) as other:
-        other.execute("BEGIN IMMEDIATE")
-        presence.leave_surely(Stay(session.id, "v-1", "s-1"), LeaveReason.LEFT, left)
+    with locked(house.where):
+        presence.leave_surely(Stay(session.id, "v-1", "s-1", NODE), LeaveReason.LEFT, left)
         with pytest.raises(Unavailable):
             await house.book(session.id, "s-2")
-        other.execute("ROLLBACK")
     house.clock.pass_by(5)
-    await presence.join(Stay(session.id, "v-2", "s-1"), a_student(), "c-1")
+    await presence.join(Stay(session.id, "v-2", "s-1", NODE), a_student(), "c-1")
     await presence.close(PATIENCE)
     rows = house.ask("SELECT id, reason FROM session_participants ORDER BY joined_at")
     assert rows == [("v-1", "left"), ("v-2", None)]
@@ -160,7 +157,7 @@ async def test_a_join_whose_meeting_password_does_not_open_is_let_in_without_it_
     presence = presence_of(house)
     with caplog.at_level(logging.ERROR):
         for number in (1, 2):
-            stay = Stay(session.id, f"v-{number}", f"s-{number}")
+            stay = Stay(session.id, f"v-{number}", f"s-{number}", NODE)
             meeting = await presence.join(stay, a_student(f"s-{number}"), f"c-{number}")
             assert (meeting.url, meeting.password) == (session.meeting_url, None)
     assert house.session(session.id, "live") == 2
@@ -174,7 +171,7 @@ async def test_a_socket_that_goes_while_it_joins_is_dropped_once_at_its_first_ti
     session = await house.create()
     await house.book(session.id, "s-1")
     presence = presence_of(house, grace=0.05)
-    stay = Stay(session.id, "v-1", "s-1")
+    stay = Stay(session.id, "v-1", "s-1", NODE)
     await presence.join(stay, a_student(), "c-1")
     dropped = house.clock.pass_by(5)
     with caplog.at_level(logging.ERROR):

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from hub.store.database import AlreadyRunning, Database
+from hub.store.database import AlreadyRunning
+from hub.store.sqlite import SqliteDatabase
 
 
 async def test_a_second_hub_is_refused_by_whatever_name_it_calls_the_file(tmp_path: Path) -> None:
@@ -17,11 +18,11 @@ async def test_a_second_hub_is_refused_by_whatever_name_it_calls_the_file(tmp_pa
     (tmp_path / "linked").symlink_to(tmp_path / "folder")
     names = [tmp_path / "folder" / "hub.db", tmp_path / "link.db", tmp_path / "linked" / "hub.db"]
     for first in names:
-        database = Database(f"sqlite:///{first}")
+        database = SqliteDatabase(f"sqlite:///{first}")
         await database.open()
         for second in names:
             with pytest.raises(AlreadyRunning):
-                Database(f"sqlite:///{second}").claim()
+                SqliteDatabase(f"sqlite:///{second}").claim()
         await database.close()
 
 
@@ -29,7 +30,7 @@ async def test_an_error_of_the_database_tells_no_values(tmp_path: Path) -> None:
     def insert(connection: Connection) -> None:
         connection.execute(text("INSERT INTO users (id, name) VALUES (:id, :name)"), {"id": "s3cret", "name": "s3cret"})
 
-    database = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    database = SqliteDatabase(f"sqlite:///{tmp_path / 'hub.db'}")
     await database.open()
     try:
         with pytest.raises(IntegrityError) as failed:

@@ -1,0 +1,273 @@
+"""One session's listeners, and what they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from typing import Any, Protocol
+
+from hub import news, views
+from hub.domain.events import PublicState, RosterRule, SessionChanged
+from hub.domain.hearing import Heard
+from hub.domain.roster import Roster, may_see_roster
+from hub.errors import Unavailable
+from hub.rooms.listening import Listener, Snapshot, Source
+
+log = logging.getLogger("hub.rooms")
+
+RETRY_SECONDS = 1.0
+
+HOLE_SECONDS = 0.25
+"""How long a revision may come late before it counts as lost: those of several processes overtake each other."""
+
+
+class House(Protocol):
+    """What a room needs of all rooms."""
+
+    source: Source
+    interval: float
+    roster_limit: int
+
+    def close(self, room: Room) -> None:
+        """Forget a room that nobody listens to."""
+
+    async def check_visits(self, session_id: int) -> None:
+        """Tell those whose visits of this session were ended unheard. May raise Unavailable."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside the rooms, kept until it ends."""
+
+
+class Room:
+    """One session's listeners. Participants may see the roster as its rule says; watchers never do."""
+
+    def __init__(self, rooms: House, session_id: int) -> None:
+        self._rooms = rooms
+        self.id = session_id
+        self.state: PublicState | None = None
+        self.rule: RosterRule | None = None
+        self.openers = 0
+        self._watchers: set[Listener] = set()
+        self._insiders: dict[Listener, bool] = {}
+        self._roster: Roster | None = None
+        self._roster_load: asyncio.Task[None] | None = None
+        self._roster_encoded = (0, b"")
+        self._while_loading: list[SessionChanged] = []
+        self._heard = Heard(0)
+        self._mending: asyncio.TimerHandle | asyncio.Task[None] | None = None
+        self._frame = b""
+        self._encoded = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._told_at = 0.0
+        self._told = 0
+
+    @property
+    def frame(self) -> bytes:
+        """The newest state as a `session` message, encoded once for all."""
+        if self.state is not None and self._encoded != self.state.revision:
+            self._frame = views.encode(news.session_message(self.state))
+            self._encoded = self.state.revision
+        return self._frame
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody listens, or is about to."""
+        return not (self._watchers or self._insiders or self.openers)
+
+    def learn(self, snapshot: Snapshot) -> bool:
+        """Take a state that was read; False when what was heard is as new. What led to it may have been missed."""
+        state, rule = snapshot
+        known = self.state
+        if known is not None and state.revision <= known.revision:
+            return False
+        self.state, self.rule = state, rule
+        if known is not None:
+            self._mend_now()
+            self._tell_soon(known)
+        self._heard.know(state.revision)
+        return True
+
+    def watch(self, listener: Listener) -> None:
+        """Tell `listener` the state now and from now on."""
+        self._watchers.add(listener)
+        self._deliver_state(listener)
+
+    def enter(self, listener: Listener, *, host: bool, show_state: bool = True) -> None:
+        """Tell `listener`, the `host` or a participant, the state and, while it may see it, the roster."""
+        self._tell_presence()  # to those inside before: for the newcomer it is in the roster
+        self._insiders[listener] = host
+        if show_state:
+            self._deliver_state(listener)
+        self.show_roster(listener)
+
+    def unwatch(self, listener: Listener) -> None:
+        """Stop watching."""
+        self._watchers.discard(listener)
+        if self.empty:
+            self._rooms.close(self)
+
+    def exit(self, listener: Listener) -> None:
+        """Stop being inside."""
+        self._insiders.pop(listener, None)
+        if self.empty:
+            self._rooms.close(self)
+
+    def show_roster(self, listener: Listener) -> bool:
+        """Send the roster to `listener` if it may see it; False if it may not."""
+        if not self._may_see(listener):
+            return False
+        if self._roster is None:
+            self._load_roster()
+        else:
+            self._tell_presence()
+            self._deliver_roster(listener)
+        return True
+
+    def receive(self, change: SessionChanged, frame: bytes | None = None) -> None:
+        """Take an announcement, `frame` being its state ready to be sent; an old state is dropped."""
+        known, state = self.state, change.state
+        if known is None:
+            self._heard.know(state.revision)
+        self._heard.hear(state.revision)
+        people_moved = self._hear_people(change)
+        if known is None or state.revision > known.revision:
+            self.state, self.rule = state, change.rule
+            if frame is not None:
+                self._frame, self._encoded = frame, state.revision
+            self._tell_soon(known)
+        elif people_moved:
+            self._tell_soon(known)
+        if self._heard.hole and self._mending is None:
+            self._mending = asyncio.get_running_loop().call_later(HOLE_SECONDS, self._mend)
+
+    def _hear_people(self, change: SessionChanged) -> bool:
+        if self._roster_load is not None:
+            self._while_loading.append(change)
+        elif self._roster is not None:
+            return self._roster.hear(change)
+        return False
+
+    def _mend(self) -> None:
+        """What should have come by now is lost: read what it would have said."""
+        self._mending = None
+        if self._heard.hole and self.state is not None:
+            self._heard.know(self.state.revision)
+            self._mend_now()
+
+    def _mend_now(self) -> None:
+        if isinstance(self._mending, asyncio.TimerHandle):
+            self._mending.cancel()
+        if self._roster is not None:
+            self._load_roster()
+        if not isinstance(self._mending, asyncio.Task) or self._mending.done():
+            self._mending = self._rooms.spawn(self._check_visits())
+
+    async def _check_visits(self) -> None:
+        try:
+            while not self.empty:
+                try:
+                    await self._rooms.check_visits(self.id)
+                    return
+                except Unavailable:
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._mending = None
+
+    def _tell_soon(self, before: PublicState | None) -> None:
+        """Now, if the status changed since `before`; else when the interval since the last time is over."""
+        if before is None or self.state is None or before.status is not self.state.status:
+            self._tell()
+        elif self._timer is None:
+            wait = self._told_at + self._rooms.interval - asyncio.get_running_loop().time()
+            if wait <= 0:
+                self._tell()
+            else:
+                self._timer = asyncio.get_running_loop().call_later(wait, self._tell)
+
+    def _tell(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.state is None:
+            return
+        self._told_at = asyncio.get_running_loop().time()
+        if self._told != self.state.revision:
+            self._told = self.state.revision
+            for listener in self._everyone():
+                self._deliver_state(listener)
+        self._tell_presence()
+
+    def _tell_presence(self) -> None:
+        if self._roster is None:
+            return
+        change = self._roster.news()
+        if change is None:
+            return
+        message = news.PresenceMessage(
+            session=self.id,
+            revision=change.revision,
+            previous=change.previous,
+            joined=[views.present(someone) for someone in change.joined],
+            left=[views.GoneView(id=user_id) for user_id in change.left],
+        )
+        frame = views.encode(message)
+        for listener in self._insiders:
+            if self._may_see(listener):
+                listener.deliver(("roster", self.id), frame, self._roster_frame)
+
+    def _everyone(self) -> Iterable[Listener]:
+        return self._watchers if not self._insiders else self._watchers | self._insiders.keys()
+
+    def _deliver_state(self, listener: Listener) -> None:
+        if self.state is not None:
+            listener.deliver(("session", self.id), self.frame, self._state_frame)
+
+    def _state_frame(self, listener: Listener) -> bytes | None:
+        return self.frame if listener in self._watchers or listener in self._insiders else None
+
+    def _may_see(self, listener: Listener) -> bool:
+        host = self._insiders.get(listener)
+        if host is None or self.rule is None or self.state is None:
+            return False
+        return may_see_roster(self.rule, host=host, live=self.state.live, limit=self._rooms.roster_limit)
+
+    def _deliver_roster(self, listener: Listener) -> None:
+        frame = self._roster_frame(listener)
+        if frame is not None:
+            listener.deliver(("roster", self.id), frame, self._roster_frame)
+
+    def _roster_frame(self, listener: Listener) -> bytes | None:
+        if self._roster is None or not self._may_see(listener):
+            return None
+        if self._roster_encoded[0] != self._roster.revision:
+            people = [views.present(someone) for someone in self._roster.people()]
+            message = news.RosterMessage(session=self.id, revision=self._roster.revision, participants=people)
+            self._roster_encoded = (self._roster.revision, views.encode(message))
+        return self._roster_encoded[1]
+
+    def _load_roster(self) -> None:
+        if self._roster_load is None:
+            self._roster = None
+            self._roster_load = self._rooms.spawn(self._read_roster())
+
+    async def _read_roster(self) -> None:
+        """Read, apply what was heard meanwhile, tell all who may see it; while it can't be read, try again."""
+        try:
+            while self._roster is None and any(map(self._may_see, self._insiders)):
+                try:
+                    roster = Roster(*await self._rooms.source.roster(self.id))
+                    for change in self._while_loading:
+                        roster.hear(change)
+                    # A hole in what was heard since: one of a lossy bus, and cured by reading again.
+                    if not roster.hole:
+                        roster.news()
+                        self._roster = roster
+                except Unavailable:
+                    log.warning("the roster of session %s can't be read now", self.id)
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._while_loading.clear()
+            self._roster_load = None
+        for listener in self._insiders:
+            self._deliver_roster(listener)

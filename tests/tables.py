@@ -1,0 +1,111 @@
+"""What is stored, seen as another program sees it: plain drivers, no code of the hub. For SQLite and PostgreSQL alike.
+
+A database is named by the path of its file, or by its postgresql:// URL. Queries are written with `?`; instants come as
+SQLite keeps them, as text in UTC, on both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+
+Where = Path | str
+PATIENCE = 10.0
+TABLES = ("live_sessions", "session_bookings", "session_participants", "session_payments", "users")
+"""All but the leases, which beat."""
+
+
+class Cursor(Protocol):
+    """What an execution answers."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows."""
+
+    def fetchone(self) -> Any:
+        """The next row."""
+
+
+class Tables(Protocol):
+    """A connection in autocommit: BEGIN and ROLLBACK are statements."""
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> Cursor:
+        """Run one statement."""
+
+
+class _Postgres:
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self._connection = connection
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> Cursor:
+        """Run one statement."""
+        if values:
+            query = query.replace("%", "%%").replace("?", "%s")
+        return self._connection.execute(query.encode(), values or None)
+
+
+def url_of(where: Where) -> str:
+    """What HUB_DATABASE_URL is for it."""
+    return f"sqlite:///{where}" if isinstance(where, Path) else where
+
+
+@contextmanager
+def tables(where: Where) -> Iterator[Tables]:
+    """A connection of another program."""
+    if isinstance(where, Path):
+        with closing(sqlite3.connect(where, isolation_level=None, timeout=PATIENCE)) as file:
+            yield file
+    else:
+        with psycopg.connect(where, autocommit=True, connect_timeout=int(PATIENCE)) as server:
+            server.execute("SET timezone = 'UTC'")
+            yield _Postgres(server)
+
+
+@contextmanager
+def locked(where: Where) -> Iterator[None]:
+    """Hold a lock on every session meanwhile, as a forgotten console does."""
+    with tables(where) as other:
+        other.execute("BEGIN IMMEDIATE" if isinstance(where, Path) else "BEGIN")
+        if not isinstance(where, Path):
+            other.execute("SELECT id FROM live_sessions FOR UPDATE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+
+
+def rows(where: Where, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query."""
+    with tables(where) as connection:
+        return [tuple(map(_plain, row)) for row in connection.execute(query, values).fetchall()]
+
+
+def ask(where: Where, query: str, *values: Any) -> list[Any]:
+    """The rows of a query; of one column, its values."""
+    found = rows(where, query, *values)
+    return [row[0] for row in found] if found and len(found[0]) == 1 else found
+
+
+def change(where: Where, statement: str, *values: Any) -> None:
+    """Change something behind the hub's back."""
+    with tables(where) as connection:
+        connection.execute(statement, values)
+
+
+def dump(where: Where) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, in order."""
+    return {table: rows(where, f"SELECT * FROM {table} ORDER BY 1") for table in TABLES}
+
+
+def _plain(value: Any) -> Any:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" if isinstance(value, datetime) else value
+
+
+def instant(text: str) -> datetime:
+    """A stored instant."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
