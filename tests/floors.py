@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"hub", "hub.errors"}),
-    frozenset({"hub.domain"}),
+    frozenset({"hub.domain", "hub.redisurl"}),
     frozenset(
         {
             "hub.store",

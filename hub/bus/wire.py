@@ -1,0 +1,53 @@
+"""A change as bytes between processes: who sends it, its state as a ready `session` message, and the change itself.
+
+    16 bytes   the sender's random origin
+     4 bytes   how long the message is, little-endian
+    …          the `session` message (JSON), as every watcher gets it
+    …          the whole change (MessagePack, members by name: a process of another version may have more of them)
+
+The state travels twice on purpose: decoding it costs less than encoding the message again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from hub import news, views
+from hub.domain.events import SessionChanged, without_meeting
+
+ORIGIN_BYTES = 16
+_LENGTH_BYTES = 4
+_START = ORIGIN_BYTES + _LENGTH_BYTES
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(SessionChanged).decode
+
+
+class Undecodable(Exception):
+    """Bytes that no hub of this version sent."""
+
+
+def frame_of(change: SessionChanged) -> bytes:
+    """The state of `change` as a `session` message."""
+    return views.encode(news.session_message(change.state))
+
+
+def pack(origin: bytes, change: SessionChanged, frame: bytes) -> bytes:
+    """The payload. A meeting's address and password never get in, whatever `change.listing` holds."""
+    listing = change.listing
+    if listing is not None and (listing.meeting_url is not None or listing.sealed_password is not None):
+        change = replace(change, listing=without_meeting(listing))
+    return b"".join((origin, len(frame).to_bytes(_LENGTH_BYTES, "little"), frame, _encode(change)))
+
+
+def unpack(payload: bytes) -> tuple[SessionChanged, bytes]:
+    """The change and its `session` message; raises Undecodable."""
+    end = _START + int.from_bytes(payload[ORIGIN_BYTES:_START], "little")
+    if len(payload) <= end:
+        raise Undecodable("too short")
+    try:
+        return _decode(memoryview(payload)[end:]), payload[_START:end]
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Undecodable(str(error)) from None
