@@ -162,7 +162,7 @@ class RedisBus:
             if link is None:
                 self._open(address)
             elif layout.owner(link.beat) != address:
-                link.beat = self._beat_channel(address)
+                link.beat_on(self._beat_channel(address))
         for address, link in self._links.items():
             link.assign(channel for channel in self._followed if layout.owner(channel) == address)
         for channel, payload in left_over:

@@ -48,7 +48,7 @@ class Link:
         self.owed: set[bytes] = set()
         self._servers = servers
         self._sharded = sharded
-        self._beat = beat
+        self.beat = beat
         self._ears = ears
         self._figures = figures
         self._wanted: set[bytes] = {beat}
@@ -67,17 +67,11 @@ class Link:
         """Whether the last beat came back and nothing is owed."""
         return self.up and not self.owed and asyncio.get_running_loop().time() - self._seen <= PATIENCE_SECONDS
 
-    @property
-    def beat(self) -> bytes:
-        """The channel of the beats."""
-        return self._beat
-
-    @beat.setter
-    def beat(self, channel: bytes) -> None:
-        old, self._beat = self._beat, channel
-        if old != channel:
-            self.unwant(old)
-            self.want(channel)
+    def beat_on(self, channel: bytes) -> None:
+        """Beat on another channel: this server takes the old one no more."""
+        old, self.beat = self.beat, channel
+        self.unwant(old)
+        self.want(channel)
 
     def want(self, channel: bytes) -> asyncio.Future[None] | None:
         """Hear of `channel`; what to wait for, uncancelled, or None when it is heard already, or the server away."""
@@ -105,7 +99,7 @@ class Link:
 
     def assign(self, channels: Iterable[bytes]) -> None:
         """Hear of just these; of those that are new here something may have been missed."""
-        target = {self._beat, *channels}
+        target = {self.beat, *channels}
         for channel in self._wanted - target:
             self.unwant(channel)
         for channel in target - self._wanted:
@@ -180,7 +174,7 @@ class Link:
             reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
             kind, channel, payload = reply
             if kind in (b"message", b"smessage"):
-                if channel == self._beat:
+                if channel == self.beat:
                     self._beaten(payload)
                 elif channel in self._wanted:
                     self._ears.heard(channel, payload)
@@ -196,7 +190,7 @@ class Link:
             return
         del self._unanswered[channel]
         if channel in self._asked and channel in self._wanted:
-            if channel == self._beat and not self.up:
+            if channel == self.beat and not self.up:
                 self._came_up()
             self._settle(channel)
 
@@ -238,7 +232,7 @@ class Link:
                 raise Refused(f"no beat came back for {PATIENCE_SECONDS:g} seconds")
 
     def _send_beat(self) -> None:
-        self.sender.beat(self._beat, _TIME.pack(asyncio.get_running_loop().time()))
+        self.sender.beat(self.beat, _TIME.pack(asyncio.get_running_loop().time()))
 
     def _beaten(self, payload: bytes) -> None:
         self._seen = asyncio.get_running_loop().time()
