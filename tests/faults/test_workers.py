@@ -221,10 +221,10 @@ sys.exit(supervise(command, places, 25, lambda: sys.stderr.write("ready\\n")))
 
 
 async def test_a_hub_is_a_good_worker_that_says_when_it_serves_and_sends_people_home(tmp_path: Path) -> None:
-    hub = Running(free_port(), tmp_path / "hub.db")
+    hub = Running((free_port(),), tmp_path / "hub.db")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SUPERVISED_HUB, str(hub.port),
-        env=variables_for(hub.path, hub.port), stderr=asyncio.subprocess.PIPE,
+        env=variables_for(hub.where, hub.port), stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     one = Supervised(process, tmp_path, hub.port)
     try:
