@@ -251,3 +251,14 @@ def test_the_queue_is_bounded_and_keeps_the_newest() -> None:
     ]
     assert bus.figures.dropped == 50
     assert waiting == list(range(50, sender.QUEUE_LIMIT + 50))
+
+
+async def test_a_bus_that_is_stopped_in_the_moment_its_connection_ends_does_stop(server: RedisServer) -> None:
+    for steps in range(30):
+        async with at(RedisBus(server.url())) as process:
+            bus = process.bus
+            assert isinstance(bus, RedisBus)
+            await until(lambda bus=bus: bool(bus.healthy), "health")
+            server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            for _ in range(steps % 10):
+                await asyncio.sleep(0)
