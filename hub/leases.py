@@ -70,13 +70,13 @@ class Lease:
         self._lost = lost
         self._monotonic = monotonic
         self._state = "alive"
-        self._begun = False
+        self.begun = False
         self._heard_at = self._calm_since = monotonic()
 
     @property
     def calm(self) -> bool:
         """Whether the database was in reach for the length of a lease: whoever is silent now is dead, not cut off."""
-        return self._begun and self._monotonic() - self._calm_since >= self._length
+        return self.begun and self._monotonic() - self._calm_since >= self._length
 
     def disturbed(self) -> None:
         """The database was away, its clock jumped, or this process stood still: what others did is not known."""
@@ -86,7 +86,7 @@ class Lease:
         """Begin the lease; raises Unavailable."""
         await self.look()
         await self._database.transact(partial(writes.add_node, node_id=self.node_id, now=self._clock()))
-        self._begun = True
+        self.begun = True
 
     async def run(self) -> None:
         """Beat for ever, and begin if that was not possible before."""
@@ -96,7 +96,7 @@ class Lease:
 
     async def _beaten(self) -> bool:
         try:
-            await (self.beat() if self._begun else self.open())
+            await (self.beat() if self.begun else self.open())
         except HubError as refusal:
             log.warning("the lease could not be prolonged: %s", refusal)
             self.disturbed()
@@ -122,7 +122,7 @@ class Lease:
         unnoted = self.drops.unnoted if self.drops else {}
         dropped = dict(islice(unnoted.items(), most))
         if dropped:
-            await self._database.transact(partial(writes.note_drops, dropped=dropped))
+            await self._database.transact(partial(writes.note_drops, node_id=self.node_id, dropped=dropped))
             for visit_id in dropped:
                 unnoted.pop(visit_id, None)
 
@@ -160,12 +160,16 @@ class Reaper:
         """Sweep for ever."""
         sweep = 0
         while True:
-            try:
-                await self.sweep(recount=sweep % RECOUNT_EVERY == 0)
-            except HubError as refusal:
-                log.warning("a sweep was put off: %s", refusal)
-            sweep += 1
+            if self._lease.begun:
+                await self._sweep_if_possible(recount=sweep % RECOUNT_EVERY == 0)
+                sweep += 1
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _sweep_if_possible(self, *, recount: bool) -> None:
+        try:
+            await self.sweep(recount=recount)
+        except HubError as refusal:
+            log.warning("a sweep was put off: %s", refusal)
 
     async def sweep(self, *, recount: bool) -> None:
         """Do once what is due now."""

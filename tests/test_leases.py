@@ -286,6 +286,18 @@ async def test_a_visit_whose_socket_had_dropped_ends_when_it_dropped_and_others_
     assert instant(second) == last_beat(house, gone.node_id)
 
 
+async def test_a_drop_under_a_buried_lease_is_not_noted(house: House) -> None:
+    gone = await a_lease(house)
+    old = gone.node_id
+    await a_room(house, (old, "s-1"))
+    assert await house.bury(old)
+    gone.drops = Dropped({f"v-{old[:8]}-s-1": house.clock()})
+    await gone.beat()
+    assert gone.node_id != old
+    await house.database.transact(partial(writes.note_drops, node_id=old, dropped={f"v-{old[:8]}-s-1": house.clock()}))
+    assert house.ask("SELECT dropped_at, left_at FROM session_participants") == [(None, None)]
+
+
 async def test_a_wrong_live_count_is_mended_and_announced(house: House) -> None:
     session_id = await a_room(house, ("n-1", "s-1"), ("n-1", "s-2"))
     other_id = await a_room(house)
