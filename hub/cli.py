@@ -122,11 +122,8 @@ def _supervise(settings: Settings) -> int:
 @click.option("--crowd", type=click.IntRange(0, 2000), default=0, help="Simulated people who come and go.")
 def run_demo(host: str | None, port: int | None, crowd: int) -> None:
     """Everything on one machine, with sample sessions and a page to click."""
-    keep = "HUB_DATABASE_URL" in os.environ
-    if keep:
-        _migrate(_settings())
     try:
-        demo.run(_settings(host=host, port=port), crowd, keep=keep)
+        demo.run(_settings(host=host, port=port), crowd, keep="HUB_DATABASE_URL" in os.environ)
     except (Unusable, WrongSetting) as reason:
         _fail(str(reason))
 

@@ -83,7 +83,7 @@ async def hub_process(folder: Path, *arguments: str, **environment: str) -> Ende
         (SECRETS | {"HUB_WORKERS": "2", "HUB_DATABASE_URL": "postgresql://db/hub"}, "Redis: set HUB_REDIS_URL"),
         (SECRETS | {"HUB_WORKERS": "2", "HUB_REDIS_URL": "redis://bus"}, "Redis: set HUB_DATABASE_URL to `postgresql"),
         (SECRETS | {"HUB_REDIS_URL": "redis://bus"}, "HUB_REDIS_URL: processes that share a bus must share a database"),
-        (SECRETS | {"HUB_REDIS_URL": "http://bus"}, "HUB_REDIS_URL: takes an address that begins with `redis://`"),
+        (SECRETS | {"HUB_REDIS_URL": "http://bus"}, "HUB_REDIS_URL: takes `redis://[user:password@]host"),
         (SECRETS | {"HUB_DATABASE_URL": "mysql://db/hub"}, "HUB_DATABASE_URL: takes `sqlite:///FILE` or `postgresql:"),
         (SECRETS | {"HUB_STOP_SECONDS": "0"}, "HUB_STOP_SECONDS: takes seconds from 1 to 3600"),
         (SECRETS | {"HUB_PORT": "http"}, "HUB_PORT: takes a whole number"),
