@@ -107,7 +107,8 @@ SAMPLES = (
 def run(settings: Settings, crowd: int, keep: bool) -> None:
     """Serve the demo until it is stopped; `keep` says that the settings' own database is to be used.
 
-    Raises Unusable, and WrongSetting when a database that outlives the demo would hold passwords sealed with a key that does not.
+    Raises Unusable; and WrongSetting when a database that outlives the demo would hold passwords sealed with a key
+    that does not.
     """
     if keep and settings.secret_key is None:
         raise WrongSetting(
