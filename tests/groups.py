@@ -23,16 +23,16 @@ sentinel monitor {name} {host} {port} 2
 sentinel down-after-milliseconds {name} {down_after}
 sentinel failover-timeout {name} 2000
 """
-# What a sentinel does each second or ten, faster. Its PING comes more than once in DOWN_AFTER_MS, or what is down flaps;
-# and not more often, since a replica whose last INFO is older than five of them can't take over, and that comes once a
-# second while the primary is down, whatever we say.
+# What a sentinel does each second or ten, faster. Its PING comes more than once in DOWN_AFTER_MS, or what is down
+# flaps, and not more often: a replica whose last INFO is older than five of them can't take over, and that comes once
+# a second while the primary is down, whatever we say.
 SENTINEL_PACE = {"INFO-PERIOD": 100, "ASK-PERIOD": 100, "PUBLISH-PERIOD": 100, "PING-PERIOD": 300}
 # A primary waits 5 s for more replicas before it sends itself to the first.
 AT_ONCE = ("--repl-diskless-sync-delay", "0")
 
 
 class Group:
-    """What both have in common. As a context manager it runs, and leaves neither process nor folder; entering blocks."""
+    """What both have in common. As a context manager, which blocks, it runs, and leaves neither process nor folder."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -172,5 +172,7 @@ def _answered(true: Callable[[], bool]) -> bool:
 
 async def _comes(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not _answered(true):
+        while True:
+            if _answered(true):
+                return
             await asyncio.sleep(0.02)

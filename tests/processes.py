@@ -136,7 +136,7 @@ def await_states(pids: Sequence[int], states: str) -> None:
 
 
 class Program:
-    """A program that listens, with the processes it starts. All methods block: `asyncio.to_thread` if a loop must go on.
+    """A program that listens, with the processes it starts. All methods block: see `asyncio.to_thread`.
 
     `ready` is asked, with its process id, whether it is the one that answers at its port.
     """

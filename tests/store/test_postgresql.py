@@ -109,11 +109,12 @@ async def embrace(database: PostgresDatabase) -> tuple[object, object]:
         connection.execute(rename, {"id": second})
         return "done"
 
-    return await asyncio.gather(
+    one, other = await asyncio.gather(
         database.transact(partial(both, first="ann", second="ben", tries=[])),
         database.transact(partial(both, first="ben", second="ann", tries=[])),
         return_exceptions=True,
     )
+    return one, other
 
 
 async def test_a_deadlock_is_tried_again_and_both_are_done(database: PostgresDatabase) -> None:
