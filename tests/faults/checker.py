@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from tests.stored import moment
 from tests.storm import people_counted, seats_sold_once
-from tests.tables import Where, rows
+from tests.tables import Where, instant, rows
 
 LATE = 0.5
 """Seconds by which a record may be later than the driver's own clock, which looked before."""
@@ -75,13 +75,11 @@ def stored(where: Where) -> list[Row]:
     """Every visit, in order of joining."""
     columns = "id, session_id, user_id, node_id, joined_at, left_at, reason, present_since"
     found = []
-    for *names, joined, left, reason, since in rows(
+    for visit, session, person, node, joined, left, reason, since in rows(
         where, f"SELECT {columns} FROM session_participants ORDER BY joined_at, id"
     ):
-        since_then, began = moment(since), moment(joined)
-        assert since_then is not None
-        assert began is not None
-        found.append(Row(*names, joined=began, left=moment(left), reason=reason, since=since_then))
+        began = instant(joined)
+        found.append(Row(visit, session, person, node, began, moment(left), reason, instant(since)))
     return found
 
 
@@ -106,9 +104,7 @@ def ghosts(where: Where, patience: Mapping[str, float]) -> Iterable[str]:
         "JOIN nodes AS node ON node.id = visit.node_id WHERE visit.left_at IS NULL"
     )
     for visit, node, state, last_beat in rows(where, query):
-        beaten = moment(last_beat)
-        assert beaten is not None
-        silent = datetime.now(UTC) - beaten
+        silent = datetime.now(UTC) - instant(last_beat)
         if state == "dead":
             yield f"visit {visit} is open under {node}, which is dead"
         elif silent > timedelta(seconds=patience[state]):

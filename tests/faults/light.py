@@ -1,4 +1,4 @@
-"""A WebSocket client so small that a thousand of them cost what the hub costs. Frames that nobody reads stay unparsed."""
+"""A WebSocket client so small that a thousand of them cost what the hub costs: what nobody reads stays unparsed."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ class Light(asyncio.Protocol):
         """Ask for the upgrade."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.write(
-            b"GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: bGlnaHQgYXMgYSBmZWF0aA==\r\nAuthorization: Bearer "
-            + self._bearer.encode()
-            + b"\r\n\r\n"
+        head = (
+            "GET /ws HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bGlnaHQgYXMgYSBmZWF0aA==\r\n"
+            f"Authorization: Bearer {self._bearer}\r\n\r\n"
         )
+        transport.write(head.encode())
 
     def data_received(self, data: bytes) -> None:
         """Read what is whole."""
@@ -96,7 +96,8 @@ class Light(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who wait."""
-        for waiting in (self.welcome, *self._answers.values()):
+        unanswered: list[asyncio.Future[Any]] = [self.welcome, *self._answers.values()]
+        for waiting in unanswered:
             if not waiting.done():
                 waiting.set_exception(ConnectionResetError("the socket is gone"))
                 waiting.exception()  # whoever waits gets it; if nobody does, asyncio need not complain

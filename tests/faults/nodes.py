@@ -88,12 +88,13 @@ class Nodes:
         return findings(self.where, self.log, self.patience)
 
     async def until_well(self, seconds: float = PATIENCE) -> list[str]:
-        """What is wrong, once nothing is or `seconds` have passed: what is under way when a test ends needs a moment."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        while (wrong := self.findings()) and loop.time() < deadline:
+        """What is wrong, as soon as nothing is or after `seconds`: what is under way needs a moment."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            wrong = self.findings()
+            if not wrong or asyncio.get_running_loop().time() > deadline:
+                return wrong
             await asyncio.sleep(0.1)
-        return wrong
 
 
 def pid(node: Running) -> int:
@@ -125,11 +126,17 @@ def lease_of(where: str, visit: str) -> str:
 
 
 @asynccontextmanager
-async def two(nodes: Nodes, command: Sequence[str] = SERVE) -> AsyncIterator[tuple[Running, Running]]:
-    """Two of them; whatever was started meanwhile is killed in the end."""
+async def together(nodes: Nodes) -> AsyncIterator[None]:
+    """Whatever is started meanwhile is killed in the end."""
     try:
-        first, second = await asyncio.gather(nodes.start(command=command), nodes.start(command=command))
-        yield first, second
+        yield
     finally:
         for node in nodes.started:
             await kill(node)
+
+
+@asynccontextmanager
+async def two(nodes: Nodes, command: Sequence[str] = SERVE) -> AsyncIterator[tuple[Running, Running]]:
+    """Two of them, until the end."""
+    async with together(nodes):
+        yield await asyncio.gather(nodes.start(command=command), nodes.start(command=command))

@@ -33,11 +33,13 @@ class Guest:
         self.log = log
         self.session = session
         self.person = person
+        self.port = 0
         self.socket: Light
         self.stay: Stay
 
     async def connect(self, port: int) -> None:
         """Open the socket; OSError when nobody is there."""
+        self.port = port
         self.socket = await Light.at(port, self.person)
 
     async def enter(self) -> None:
@@ -93,6 +95,7 @@ class Host:
         self.people: set[str] = set()
         self.joined: list[str] = []
         self.left: list[str] = []
+        self.codes: list[int | None] = []
         self.socket: Light
         self._roster = 0
         self._heard = asyncio.Event()
@@ -111,11 +114,10 @@ class Host:
         return self
 
     async def keep_watching(self, ports: Iterable[int]) -> None:
-        """Come back whenever a restart closes the socket, until cancelled."""
+        """Come back whenever the socket is gone, when told to if that was said; until cancelled."""
         while True:
-            assert await asyncio.shield(self.socket.closed) == 1012
-            assert self.socket.reconnect_in is not None
-            await asyncio.sleep(self.socket.reconnect_in)
+            self.codes.append(await asyncio.shield(self.socket.closed))
+            await asyncio.sleep(self.socket.reconnect_in or 0)
             async with asyncio.timeout(2 * PATIENCE):
                 while self.socket.closed.done():
                     for port in ports:

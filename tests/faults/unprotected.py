@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from hub import leases
 from hub.cli import main
+from hub.domain import presence
+from hub.domain.model import LeaveReason, LiveSession
 from hub.store import writes
 
 
@@ -31,6 +35,15 @@ async def no_notes(self: leases.Lease, most: int | None) -> None:
     """Nobody writes down that sockets dropped."""
 
 
+def leave_by_person(
+    live: LiveSession, now: datetime, *, visit_id: str, at: datetime | None, reason: LeaveReason
+) -> bool:
+    """A leave that closes whatever the person has open."""
+    for visit in live.visits_of(live.visits[visit_id].user_id):
+        live.put_visit(replace(visit, left_at=max(at or now, visit.joined_at), reason=reason))
+    return True
+
+
 def without_reaper() -> None:
     """Dead processes keep their visits."""
     leases.Reaper.sweep = no_sweep  # type: ignore[method-assign]
@@ -47,10 +60,16 @@ def without_notes() -> None:
     leases.Lease._note_drops = no_notes  # type: ignore[method-assign]
 
 
+def without_tabs() -> None:
+    """A person's connections are not told apart."""
+    presence.leave = leave_by_person
+
+
 REMOVALS: Mapping[str, Callable[[], None]] = {
     "reaper": without_reaper,
     "fence": without_fence,
     "notes": without_notes,
+    "tabs": without_tabs,
 }
 
 
