@@ -211,12 +211,22 @@ async def spawn(
     process = await asyncio.create_subprocess_exec(sys.executable, *command, env=variables, stdout=log, stderr=log)
     log.close()
     spawned = Running((port,), path, process=process)
+    try:
+        await _ready(spawned, folder / "hub.log")
+    except BaseException:
+        await kill(spawned)
+        raise
+    return spawned
+
+
+async def _ready(spawned: Running, log: Path) -> None:
+    assert spawned.process is not None
     async with asyncio.timeout(PATIENCE), spawned.http() as http:
         while True:
-            assert process.returncode is None, (folder / "hub.log").read_text()
+            assert spawned.process.returncode is None, log.read_text()
             try:
                 if (await http.get("/readyz")).status_code == 200:
-                    return spawned
+                    return
             except httpx2.TransportError:
                 await asyncio.sleep(0.02)
 

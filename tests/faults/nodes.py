@@ -139,4 +139,6 @@ async def together(nodes: Nodes) -> AsyncIterator[None]:
 async def two(nodes: Nodes, command: Sequence[str] = SERVE) -> AsyncIterator[tuple[Running, Running]]:
     """Two of them, until the end."""
     async with together(nodes):
-        yield await asyncio.gather(nodes.start(command=command), nodes.start(command=command))
+        async with asyncio.TaskGroup() as starting:  # if one fails, the other is not left behind
+            first, second = (starting.create_task(nodes.start(command=command)) for _ in range(2))
+        yield first.result(), second.result()

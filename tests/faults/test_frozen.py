@@ -82,7 +82,7 @@ async def turned_away(guest: Guest, answer: asyncio.Task[None]) -> None:
 
 
 async def test_a_process_that_was_frozen_for_too_long_gives_up_its_sockets_and_its_lease(nodes: Nodes) -> None:
-    nodes.lease, nodes.grace = LEASE, 4.0
+    nodes.lease, nodes.grace = LEASE, 2.0
     async with two(nodes) as (frozen, other):
         scene = await buried(nodes, frozen, other, FROZEN)
         began = now()

@@ -69,7 +69,7 @@ async def ends_under_them(
         await ended
         await nodes.guests(other, session, BACK)
         await host.until_live(len(BACK))
-        wrong = await nodes.until_well(2.0)
+        wrong = await nodes.until_well(1.0)
     truth = {guest.stay.visit: guest.stay.ended for guest in dropping}
     return (
         wrong,
