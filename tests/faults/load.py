@@ -1,4 +1,4 @@
-"""Fifty changes a second through two nodes: bookings and cancellations, joins and leaves, sessions that start and end."""
+"""Fifty changes a second through two nodes: seats booked and cancelled, people coming and going, sessions run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis goes, stands still, or hangs up, and nobody is shown anything untrue: it only takes some seconds to get around."""
+"""Redis goes, stands still, or hangs up: nobody is shown anything untrue, it only takes some seconds to get around."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is stored against what is shown: looked at all the time, so that every delay between them has a length.
 
-A `Truth` looks at the tables, an `Eye` at one node's socket; `longest` says how old a stored change got, at the worst of
-times, before the eye was shown it or something newer.
+A `Truth` looks at the tables, an `Eye` at one node's socket; `longest` says how old a stored change got, at worst,
+before the eye was shown it or something newer.
 """
 
 from __future__ import annotations
