@@ -15,6 +15,7 @@ import uvloop
 from benchmarks import bookings, joining, listing, starting
 from benchmarks.client import Wrong
 from benchmarks.machine import Cores, many_descriptors
+from benchmarks.servers import Stores
 
 NAMES = ("bookings", "list", "join", "start")
 HELP = """Measure the hub on this machine, against a server that does nothing.
@@ -49,23 +50,34 @@ folder. Absolute figures depend on the machine and on what else it does; the rat
     "--connections", type=click.IntRange(1, 5_000), default=128, show_default=True, help="bookings: how many."
 )
 @click.option("--sessions", type=click.IntRange(20, 200_000), default=10_000, show_default=True, help="list: how many.")
+@click.option("--database", help="A PostgreSQL database that may be filled, instead of a file: postgresql://…")
+@click.option("--redis", help="A Redis to tell others by, which nobody hears: redis://…")
 def main(
-    which: str, seconds: float, rounds: int, people: int | None, at_once: int, connections: int, sessions: int
+    which: str,
+    seconds: float,
+    rounds: int,
+    people: int | None,
+    at_once: int,
+    connections: int,
+    sessions: int,
+    database: str | None,
+    redis: str | None,
 ) -> None:
     cores = Cores()
     cores.pin_client()
     many_descriptors()
     for name in NAMES if which == "all" else (which,):
         with tempfile.TemporaryDirectory(prefix="hub-benchmark-") as folder:
+            stores = Stores(database or f"sqlite:///{folder}/hub.db", redis)
             work: dict[str, Coroutine[Any, Any, str]] = {}
             if name == "bookings":
-                work[name] = bookings.run(Path(folder), cores, seconds, people, rounds, _say, connections)
+                work[name] = bookings.run(Path(folder), stores, cores, seconds, people, rounds, _say, connections)
             elif name == "list":
-                work[name] = listing.run(Path(folder), cores, seconds, sessions, rounds, _say)
+                work[name] = listing.run(Path(folder), stores, cores, seconds, sessions, rounds, _say)
             elif name == "start":
-                work[name] = starting.run(Path(folder), cores, people or 200, _say)
+                work[name] = starting.run(Path(folder), stores, cores, people or 200, _say)
             else:
-                work[name] = joining.run(Path(folder), cores, people or 500, at_once, _say)
+                work[name] = joining.run(Path(folder), stores, cores, people or 500, at_once, _say)
             try:
                 print(uvloop.run(work[name]))
             except Wrong as wrong:

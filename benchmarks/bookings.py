@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from benchmarks import servers, table
+from benchmarks import seeding, servers, table
 from benchmarks.client import Turn, ask, ask_for, request
 from benchmarks.machine import Cores, facts
-from benchmarks.servers import Server, token
+from benchmarks.servers import Server, Stores, token
 from hub.domain.people import Role
 
 API = "/api/live-sessions"
@@ -47,6 +47,7 @@ class Kinds:
 
 async def run(
     folder: Path,
+    stores: Stores,
     cores: Cores,
     seconds: float,
     people: int | None,
@@ -56,7 +57,9 @@ async def run(
 ) -> str:
     """The report. Turns alternate: no-op, hub, no-op, hub, no-op."""
     kinds = Kinds(clients=connections)
-    with servers.noop(folder, cores) as idle, servers.hub(folder, cores) as hub:
+    async with seeding.opened(stores):
+        pass  # `hub serve` migrates only a file
+    with servers.noop(folder, cores) as idle, servers.hub(folder, cores, stores) as hub:
         session = _session(hub)
         for number in range(1, rounds + 1):
             say(f"bookings, round {number} of {rounds}: no-op")
@@ -66,10 +69,10 @@ async def run(
             say(f"bookings, round {number} of {rounds}: bookings")
             await _bookings(kinds, hub, seconds, session, people)
         await _noop(kinds, idle, seconds)
-    return _report(kinds, cores, seconds)
+    return _report(kinds, cores, seconds, stores.kind)
 
 
-def _report(kinds: Kinds, cores: Cores, seconds: float) -> str:
+def _report(kinds: Kinds, cores: Cores, seconds: float, kind: str) -> str:
     booked = sum(turn.total for turn in kinds.booking)
     rows = [
         table.turns_row("no-op POST", kinds.noop),
@@ -82,7 +85,7 @@ def _report(kinds: Kinds, cores: Cores, seconds: float) -> str:
         table.cpu_share("CPU of a booking", kinds.booking, kinds.noop),
         table.Verdict("bookings in a commit", f"{booked / max(1, kinds.revisions):.1f}"),
     ]
-    title = f"Bookings on one session: {kinds.clients} connections, turns of {seconds:g} s"
+    title = f"Bookings on one session: {kinds.clients} connections, turns of {seconds:g} s, {kind}"
     return table.report(title, facts(cores), rows, verdicts, table.disturbed(kinds.noop), *NOTES)
 
 

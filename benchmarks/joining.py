@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import seeding, servers, table
 from benchmarks.client import PATIENCE, Wrong, ask
 from benchmarks.machine import Cores, cpu_seconds, facts
-from benchmarks.servers import Server, token
+from benchmarks.servers import Server, Stores, token
 from benchmarks.sockets import Socket
 
 NOTES = (
@@ -19,13 +19,13 @@ NOTES = (
 )
 
 
-async def run(folder: Path, cores: Cores, people: int, at_once: int, say: Callable[[str], None]) -> str:
+async def run(folder: Path, stores: Stores, cores: Cores, people: int, at_once: int, say: Callable[[str], None]) -> str:
     """The report."""
     names = [f"student-{number}" for number in range(people)]
     say(f"join: {people} confirmed seats")
-    session = await seeding.running_session(folder, names)
+    session = await seeding.running_session(stores, names)
     tokens = [token(name) for name in names]
-    with servers.hub(folder, cores) as hub:
+    with servers.hub(folder, cores, stores) as hub:
         say(f"join: {people} people come, {at_once} at once")
         verdicts = await _measure(hub, session, tokens, at_once)
     title = f"{people} people join one session, {at_once} on their way at once"

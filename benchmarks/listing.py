@@ -11,7 +11,7 @@ from benchmarks import seeding, servers, table
 from benchmarks.bookings import API, strangers
 from benchmarks.client import Turn, Wrong, ask, ask_for, request
 from benchmarks.machine import Cores, facts
-from benchmarks.servers import Server
+from benchmarks.servers import Server, Stores
 
 CONNECTIONS = 16
 TARGET = 0.35
@@ -29,16 +29,16 @@ NOTES = (
 
 
 async def run(
-    folder: Path, cores: Cores, seconds: float, sessions: int, rounds: int, say: Callable[[str], None]
+    folder: Path, stores: Stores, cores: Cores, seconds: float, sessions: int, rounds: int, say: Callable[[str], None]
 ) -> str:
     """The report. Turns alternate: no-op, page, no-op, page while booked, ..., no-op."""
     say(f"list: writing {sessions:,} sessions")
-    await seeding.catalog(folder, sessions)
+    await seeding.catalog(stores, sessions)
     noop: list[Turn] = []
     quiet: list[Turn] = []
     booked: list[Turn] = []
     writes: list[Turn] = []
-    with servers.noop(folder, cores) as idle, servers.hub(folder, cores) as hub:
+    with servers.noop(folder, cores) as idle, servers.hub(folder, cores, stores) as hub:
         booked_session = _booked_session(hub)
         for number in range(1, rounds + 1):
             say(f"list, round {number} of {rounds}: no-op, page")

@@ -1,21 +1,22 @@
-"""A full SQLite file before the hub starts: written by the store and the rules themselves, without the network."""
+"""A full database before the hub starts: written by the store and the rules themselves, without the network."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection
 
-from benchmarks.servers import DATABASE
+from benchmarks.servers import Stores
 from hub.domain import booking
 from hub.domain.model import Price, RosterVisibility, Session, Status
 from hub.domain.people import Actor, Person, Role
 from hub.store import writes
-from hub.store.sqlite import SqliteDatabase
+from hub.store.database import Database
+from hub.store.opening import database_at
 from hub.store.writes import Wanted
 
 OWNER = Person("expert", "Person expert", Role.EXPERT)
@@ -78,24 +79,33 @@ def _many(connection: Connection, first: int, count: int, now: datetime) -> None
     book(connection, held, [f"holder-{number}" for number in range(HOLDS)], now)
 
 
-async def catalog(folder: Path, count: int) -> None:
+@asynccontextmanager
+async def opened(stores: Stores) -> AsyncIterator[Database]:
+    """The database, with its tables up to date."""
+    database = database_at(stores.database)
+    await database.migrate()
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def catalog(stores: Stores, count: int) -> None:
     """`count` sessions of every status, a third of them paid; those of these that can be booked have three holds."""
-    database = SqliteDatabase(f"sqlite:///{folder / DATABASE}")
-    await database.open()
     now = datetime.now(UTC)
-    for first in range(0, count, STEP):
-        await database.transact(partial(_many, first=first, count=min(STEP, count - first), now=now))
-    await database.close()
+    async with opened(stores) as database:
+        for first in range(0, count, STEP):
+            await database.transact(partial(_many, first=first, count=min(STEP, count - first), now=now))
 
 
-async def running_session(folder: Path, people: Sequence[str]) -> int:
+async def running_session(stores: Stores, people: Sequence[str]) -> int:
     """One active session, where each of `people` has a confirmed seat; its id."""
-    database = SqliteDatabase(f"sqlite:///{folder / DATABASE}")
-    await database.open()
     now = datetime.now(UTC)
-    session_id = await database.transact(
-        lambda connection: _create(connection, session(0, Status.ACTIVE, now, paid=False))
-    )
-    await database.transact(partial(book, session_ids=[session_id], people=people, now=now))
-    await database.close()
+    new = session(0, Status.ACTIVE, now, paid=False)
+    async with opened(stores) as database:
+        session_id = await database.transact(lambda connection: _create(connection, new))
+        for first in range(0, len(people), STEP):
+            part = people[first : first + STEP]
+            await database.transact(partial(book, session_ids=[session_id], people=part, now=now))
     return session_id

@@ -24,7 +24,6 @@ from hub.tokens import sign
 SECRET = secrets.token_urlsafe(32)
 STARTS_WITHIN = 20.0
 STOPS_WITHIN = 15.0
-DATABASE = "hub.db"
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,26 @@ def noop(folder: Path, cores: Cores) -> Iterator[Server]:
         yield server
 
 
+@dataclass(frozen=True)
+class Stores:
+    """Where the hubs keep and tell: a database that may be filled, and a Redis, if there is to be one."""
+
+    database: str
+    redis: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What they are, for a report."""
+        return self.database.partition(":")[0] + (" and Redis" if self.redis else "")
+
+
 @contextmanager
-def hub(folder: Path, cores: Cores) -> Iterator[Server]:
-    """`hub serve` on the SQLite file in `folder`, without rate limits."""
+def hub(folder: Path, cores: Cores, stores: Stores) -> Iterator[Server]:
+    """`hub serve` on `stores`, without rate limits."""
     port = free_port()
     variables = {
-        "HUB_DATABASE_URL": f"sqlite:///{folder / DATABASE}",
+        "HUB_DATABASE_URL": stores.database,
+        "HUB_REDIS_URL": stores.redis or "",
         "HUB_HOST": "127.0.0.1",
         "HUB_PORT": str(port),
         "HUB_JWT_SECRET": SECRET,

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from benchmarks import servers, table
+from benchmarks import seeding, servers, table
 from benchmarks.client import PATIENCE, Wrong, ask
 from benchmarks.machine import Cores, facts
-from benchmarks.servers import Server, token
+from benchmarks.servers import Server, Stores, token
 from benchmarks.sockets import Socket
 from hub.domain.people import Role
 
@@ -22,9 +22,11 @@ NOTES = (
 )
 
 
-async def run(folder: Path, cores: Cores, watchers: int, say: Callable[[str], None]) -> str:
+async def run(folder: Path, stores: Stores, cores: Cores, watchers: int, say: Callable[[str], None]) -> str:
     """The report."""
-    with servers.hub(folder, cores) as hub:
+    async with seeding.opened(stores):
+        pass
+    with servers.hub(folder, cores, stores) as hub:
         sockets = await asyncio.gather(*(Socket.open(hub.port) for _ in range(watchers)))
         say(f"start: {STARTS} sessions, {watchers} watchers each")
         rounds = [await _start(hub, sockets) for _ in range(STARTS)]

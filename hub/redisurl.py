@@ -79,7 +79,7 @@ def parse(url: str) -> RedisUrl:
         raise ValueError(ACCEPTED) from None
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
-    values = {"username": unquote(user) or None, "password": unquote(password) or None}
+    who = (unquote(user) or None, unquote(password) or None)
     if parts.fragment:
         raise ValueError(f"{ACCEPTED}; nothing after `#`: write it as `%23` when it belongs to a password")
     if parts.scheme == "unix":
@@ -87,16 +87,15 @@ def parse(url: str) -> RedisUrl:
             raise ValueError(ACCEPTED)
         _only(options, {"db"})
         address = Address("", 0, unquote(parts.path))
-        return RedisUrl(
-            kind=Kind.SINGLE, addresses=(address,), namespace=_number("/" + options.get("db", "")), **values
-        )
+        namespace = _number("/" + options.get("db", ""))
+        return RedisUrl(kind=Kind.SINGLE, addresses=(address,), namespace=namespace, username=who[0], password=who[1])
     if parts.scheme not in SCHEMES:
         raise ValueError(ACCEPTED)
-    return _of_hosts(*SCHEMES[parts.scheme], hosts, parts.path, options, values)
+    return _of_hosts(*SCHEMES[parts.scheme], hosts, parts.path, options, who)
 
 
 def _of_hosts(
-    kind: Kind, tls: bool, hosts: str, path: str, options: Mapping[str, str], login: Mapping[str, str | None]
+    kind: Kind, tls: bool, hosts: str, path: str, options: Mapping[str, str], login: tuple[str | None, str | None]
 ) -> RedisUrl:
     known = {"ssl_ca_certs", "ssl_cert_reqs"} if tls else set()
     master = ""
@@ -122,7 +121,8 @@ def _of_hosts(
         sentinel_password=options.get("sentinel_password"),
         ca_file=options.get("ssl_ca_certs"),
         verify=options.get("ssl_cert_reqs") != "none",
-        **login,
+        username=login[0],
+        password=login[1],
     )
 
 

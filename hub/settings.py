@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from hub import values
+from hub import redisurl, values
 
 
 class WrongSetting(Exception):
@@ -178,9 +178,14 @@ def remark(settings: Settings) -> str | None:
     return None
 
 
+def _redis(text: str) -> str:
+    redisurl.parse(text)
+    return text
+
+
 READERS: Mapping[str, Callable[[str], Any]] = {
     "database_url": values.database,
-    "redis_url": values.redis,
+    "redis_url": _redis,
     "host": str,
     "port": values.whole(0, 65535),
     "workers": values.whole(1, 256),

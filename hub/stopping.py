@@ -17,7 +17,8 @@ class HardStop:
     """`begin` starts the countdown; `seconds` later the process exits with 1. There is no taking it back.
 
     For a main program only. A thread waits from the start on, so that neither a frozen event loop nor a lock that the
-    main thread holds when the signal comes is in its way.
+    main thread holds when the signal comes is in its way. Python hears a signal between two of its own instructions: a
+    main thread that never comes back from C is for the supervisor to kill.
     """
 
     def __init__(self, seconds: float) -> None:

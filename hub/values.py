@@ -9,15 +9,6 @@ from urllib.parse import urlsplit
 
 MIN_SECRET_BYTES = 32
 POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
-REDIS = (
-    "redis://",
-    "rediss://",
-    "unix://",
-    "redis+sentinel://",
-    "rediss+sentinel://",
-    "redis+cluster://",
-    "rediss+cluster://",
-)
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -68,13 +59,6 @@ def database(text: str) -> str:
     if text.startswith("sqlite:///") and len(text) > len("sqlite:///") and ":memory:" not in text:
         return text
     raise ValueError("takes `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`")
-
-
-def redis(text: str) -> str:
-    """Where the bus is, as it is. A refusal repeats no password."""
-    if text.startswith(REDIS):
-        return text
-    raise ValueError(f"takes an address that begins with {', '.join(f'`{prefix}`' for prefix in REDIS)}")
 
 
 def shown(url: str) -> str:

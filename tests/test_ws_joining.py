@@ -20,27 +20,27 @@ async def waiting(hub: Hub, count: int) -> None:
             await asyncio.sleep(0.002)
 
 
-async def test_a_seat_that_is_cancelled_in_the_very_commit_of_its_join_is_refused_as_not_booked(hub: Running) -> None:
-    assert hub.hub is not None
-    session = (await hub.create())["id"]
-    await hub.book(session, "ann")
+async def test_a_seat_that_is_cancelled_in_the_very_commit_of_its_join_is_refused_as_not_booked(alone: Running) -> None:
+    assert alone.hub is not None
+    session = (await alone.create())["id"]
+    await alone.book(session, "ann")
     gate = threading.Event()
-    async with Client.at(hub, "ann") as ann:
-        stuck = asyncio.create_task(hub.hub.database.transact(lambda connection: gate.wait(PATIENCE)))
-        before = asyncio.create_task(hub.book(session, "ben"))  # taken alone, it keeps the ledger busy
+    async with Client.at(alone, "ann") as ann:
+        stuck = asyncio.create_task(alone.hub.database.transact(lambda connection: gate.wait(PATIENCE)))
+        before = asyncio.create_task(alone.book(session, "ben"))  # taken alone, it keeps the ledger busy
         async with asyncio.timeout(PATIENCE):
-            while not hub.hub.ledger.busy:  # noqa: ASYNC110  as above
+            while not alone.hub.ledger.busy:  # noqa: ASYNC110  as above
                 await asyncio.sleep(0.002)
         join = asyncio.create_task(ann.ask(type="join", session=session))
-        await waiting(hub.hub, 1)
-        cancel = asyncio.create_task(hub.call("DELETE", f"/{session}/book", bearer("ann")))
-        await waiting(hub.hub, 2)
+        await waiting(alone.hub, 1)
+        cancel = asyncio.create_task(alone.call("DELETE", f"/{session}/book", bearer("ann")))
+        await waiting(alone.hub, 2)
         gate.set()
         async with asyncio.timeout(PATIENCE):
             assert (await join)["code"] == "not_booked"
             assert (await cancel).status_code == 200
             await asyncio.gather(stuck, before)
-    assert people_counted(hub.where, session) == []
+    assert people_counted(alone.where, session) == []
 
 
 async def test_a_session_that_ends_during_joins_is_refused_as_not_active(hub: Running) -> None:

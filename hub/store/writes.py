@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Insert,
     Row,
     Table,
     Update,
@@ -21,10 +20,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.domain.model import LiveSession, Payment, Session
 from hub.domain.people import Person
+from hub.store import bulk
 from hub.store.mapping import (
     booking_of,
     booking_values,
@@ -74,10 +73,8 @@ def _among(table: Table, column: str) -> ColumnElement[bool]:
 SESSIONS = select(live_sessions).where(_among(live_sessions, "id")).order_by(live_sessions.c.id).with_for_update()
 HOLDS = select(session_bookings).where(_among(session_bookings, "session_id"), PENDING_BOOKING)
 BOOKINGS = select(session_bookings).where(_among(session_bookings, "session_id"), LIVE_BOOKING)
-BOOKINGS_OF = BOOKINGS.where(_among(session_bookings, "user_id"))
 NAMED_BOOKINGS = select(session_bookings).where(_among(session_bookings, "id"))
 VISITS = select(session_participants).where(_among(session_participants, "session_id"), OPEN_VISIT)
-VISITS_OF = VISITS.where(_among(session_participants, "user_id"))
 DROPPED = (
     update(session_participants)
     .where(session_participants.c.id == bindparam("visit"), OPEN_VISIT)
@@ -111,22 +108,20 @@ def _by_session(rows: Iterable[Row[Any]]) -> dict[int, list[Row[Any]]]:
     return found
 
 
-def _crowds(wanted: Mapping[int, Wanted]) -> tuple[list[int], list[int], list[str]]:
-    """The sessions wanted whole, those wanted for some people, and these people."""
+def _crowds(wanted: Mapping[int, Wanted]) -> tuple[list[int], dict[int, set[str]]]:
+    """The sessions wanted whole, and those wanted for some people, with these."""
     whole = [session_id for session_id, want in wanted.items() if want.about is None]
-    some = [session_id for session_id, want in wanted.items() if want.about]
-    people = set().union(*(want.about for want in wanted.values() if want.about))
-    return whole, some, list(people)
+    return whole, {session_id: want.about for session_id, want in wanted.items() if want.about}
 
 
 def _bookings(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
-    whole, some, people = _crowds(wanted)
+    whole, some = _crowds(wanted)
     named = set().union(*(want.bookings for want in wanted.values()))
     held = [session_id for session_id in wanted if session_id not in whole]
     if held:
         yield from connection.execute(HOLDS, {"session_ids": held})
     if some:
-        yield from connection.execute(BOOKINGS_OF, {"session_ids": some, "user_ids": people})
+        yield from bulk.of_people(connection, session_bookings, LIVE_BOOKING, some)
     if whole:
         yield from connection.execute(BOOKINGS, {"session_ids": whole})
     if named:
@@ -134,9 +129,9 @@ def _bookings(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[
 
 
 def _visits(connection: Connection, wanted: Mapping[int, Wanted]) -> Iterable[Row[Any]]:
-    whole, some, people = _crowds(wanted)
+    whole, some = _crowds(wanted)
     if some:
-        yield from connection.execute(VISITS_OF, {"session_ids": some, "user_ids": people})
+        yield from bulk.of_people(connection, session_participants, OPEN_VISIT, some)
     if whole:
         yield from connection.execute(VISITS, {"session_ids": whole})
 
@@ -170,26 +165,16 @@ def save(connection: Connection, lives: Collection[LiveSession], now: datetime) 
     # In one order everywhere, as a beat may mark the same visits.
     visits = [(live, live.visits[visit_id]) for live in lives for visit_id in sorted(live.touched_visits)]
     _change(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id in live.stored])
-    _add(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id not in live.stored])
+    bulk.add(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id not in live.stored])
     _change(connection, session_participants, [visit_values(v) for live, v in visits if v.id in live.stored])
-    _add(connection, session_participants, [visit_values(v) for live, v in visits if v.id not in live.stored])
+    bulk.add(connection, session_participants, [visit_values(v) for live, v in visits if v.id not in live.stored])
     payments = (live.payments[payment_id] for live in lives for payment_id in live.touched_payments)
-    _add(connection, session_payments, [payment_values(payment) for payment in payments])
+    bulk.add(connection, session_payments, [payment_values(payment) for payment in payments])
     edited = [live.session for live in lives if live.edited]
     moved = [live.session for live in lives if live.changed and not live.edited]
     rows = [{"id": session.id, "edited_at": now, **session_values(session)} for session in edited]
     _change(connection, live_sessions, rows)
     _change(connection, live_sessions, [{"id": session.id, **counters(session)} for session in moved])
-
-
-def _add(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(_insert(table), rows)
-
-
-@cache
-def _insert(table: Table) -> Insert:
-    return insert(table)
 
 
 def _change(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -205,19 +190,11 @@ def _update(table: Table, columns: tuple[str, ...]) -> Update:
     return update(table).where(table.c.id == bindparam("row_id")).values(values)
 
 
-@cache
-def _remember(dialect: str) -> Insert:
-    statement = sqlite.insert(users) if dialect == "sqlite" else postgresql.insert(users)
-    newest = {"name": statement.excluded.name, "role": statement.excluded.role}
-    return statement.on_conflict_do_update(index_elements=[users.c.id], set_=newest)
-
-
 def remember(connection: Connection, people: Iterable[Person]) -> None:
     """Keep who these people are, by the newest token that was seen."""
     # In one order everywhere: two processes that remember the same people must not wait for each other in a ring.
     rows = [person_values(person) for person in sorted(people, key=lambda person: person.id)]
-    if rows:
-        connection.execute(_remember(connection.dialect.name), rows)
+    bulk.add_or_renew(connection, users, rows)
 
 
 def create(connection: Connection, session: Session, owner: Person, seal: Callable[[int], str | None]) -> Session:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 
@@ -54,7 +55,7 @@ class RedisBus:
 
     @property
     def healthy(self) -> bool:
-        """Whether each server was heard of within three seconds and confirmed what is followed. Needs a running loop."""
+        """Whether each server was heard of in the last three seconds and confirmed what is followed; needs the loop."""
         return self._layout.complete and all(link.healthy for link in self._links.values())
 
     @property
@@ -63,7 +64,7 @@ class RedisBus:
         return max((link.lag for link in self._links.values()), default=0.0)
 
     def subscribe(self, deliver: Deliver, missed: Callable[[], None]) -> None:
-        """Call `deliver` with each change of what is followed, and `missed` after each gap, once nothing more is lost."""
+        """Call `deliver` with each change of what is followed, and `missed` after a gap, once nothing more is lost."""
         self._deliver.append(deliver)
         self._missed.append(missed)
 
@@ -144,7 +145,9 @@ class RedisBus:
             failures = 0
             self._outage.over()
             self._apply(layout)
-            await asyncio.wait([asyncio.ensure_future(self._doubt.wait())], timeout=SURVEY_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SURVEY_SECONDS):
+                    await self._doubt.wait()
             await asyncio.sleep(pause(1))
 
     def _apply(self, layout: Layout) -> None:
@@ -159,7 +162,7 @@ class RedisBus:
             if link is None:
                 self._open(address)
             elif layout.owner(link.beat) != address:
-                link.beat = self._beat_channel(address)
+                link.beat_on(self._beat_channel(address))
         for address, link in self._links.items():
             link.assign(channel for channel in self._followed if layout.owner(channel) == address)
         for channel, payload in left_over:

@@ -34,7 +34,7 @@ class Ears:
 class Link:
     """One server's subscriptions and its sender. The newest wish for a channel wins, whatever is under way.
 
-    `owed` are the channels of which something may have been lost since they were wanted: once all are confirmed, `missed` is called.
+    `owed` are the channels of which something may have been lost: once all of them are confirmed, `missed` is called.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Link:
         self.owed: set[bytes] = set()
         self._servers = servers
         self._sharded = sharded
-        self._beat = beat
+        self.beat = beat
         self._ears = ears
         self._figures = figures
         self._wanted: set[bytes] = {beat}
@@ -67,20 +67,14 @@ class Link:
         """Whether the last beat came back and nothing is owed."""
         return self.up and not self.owed and asyncio.get_running_loop().time() - self._seen <= PATIENCE_SECONDS
 
-    @property
-    def beat(self) -> bytes:
-        """The channel of the beats."""
-        return self._beat
-
-    @beat.setter
-    def beat(self, channel: bytes) -> None:
-        old, self._beat = self._beat, channel
-        if old != channel:
-            self.unwant(old)
-            self.want(channel)
+    def beat_on(self, channel: bytes) -> None:
+        """Beat on another channel: this server takes the old one no more."""
+        old, self.beat = self.beat, channel
+        self.unwant(old)
+        self.want(channel)
 
     def want(self, channel: bytes) -> asyncio.Future[None] | None:
-        """Hear of `channel`; what to wait for (never cancel it), or None when it is heard already or the server away."""
+        """Hear of `channel`; what to wait for, uncancelled, or None when it is heard already, or the server away."""
         self._wanted.add(channel)
         self._touch(channel)
         if not self.up:
@@ -105,7 +99,7 @@ class Link:
 
     def assign(self, channels: Iterable[bytes]) -> None:
         """Hear of just these; of those that are new here something may have been missed."""
-        target = {self._beat, *channels}
+        target = {self.beat, *channels}
         for channel in self._wanted - target:
             self.unwant(channel)
         for channel in target - self._wanted:
@@ -125,6 +119,10 @@ class Link:
                 await self._session()
             except* AWAY as group:
                 why = group.exceptions[0]
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # A task group that is failing already swallows a cancellation (Python 3.11).
+                raise asyncio.CancelledError
             self._outage.began(why)
             self._ears.doubt()
             self._failures += 1
@@ -176,7 +174,7 @@ class Link:
             reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
             kind, channel, payload = reply
             if kind in (b"message", b"smessage"):
-                if channel == self._beat:
+                if channel == self.beat:
                     self._beaten(payload)
                 elif channel in self._wanted:
                     self._ears.heard(channel, payload)
@@ -192,7 +190,7 @@ class Link:
             return
         del self._unanswered[channel]
         if channel in self._asked and channel in self._wanted:
-            if channel == self._beat and not self.up:
+            if channel == self.beat and not self.up:
                 self._came_up()
             self._settle(channel)
 
@@ -208,7 +206,7 @@ class Link:
         self._release(channel)
         if channel in self.owed:
             self.owed.discard(channel)
-            if not self.owed:
+            if self.up and not self.owed:
                 self._ears.missed()
 
     def _release(self, channel: bytes) -> None:
@@ -234,7 +232,7 @@ class Link:
                 raise Refused(f"no beat came back for {PATIENCE_SECONDS:g} seconds")
 
     def _send_beat(self) -> None:
-        self.sender.beat(self._beat, _TIME.pack(asyncio.get_running_loop().time()))
+        self.sender.beat(self.beat, _TIME.pack(asyncio.get_running_loop().time()))
 
     def _beaten(self, payload: bytes) -> None:
         self._seen = asyncio.get_running_loop().time()

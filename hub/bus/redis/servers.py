@@ -78,7 +78,7 @@ class Servers:
         connection = self._connection(address, sentinel)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]
         except BaseException:
             await drop(connection)
             raise
@@ -112,7 +112,7 @@ class Servers:
             try:
                 found = await self._layout_by(address)
             except AWAY as error:
-                failures.append(f"{address}: {error or type(error).__name__}")
+                failures.append(f"{address}: {told(error)}")
                 continue
             others = [one for one in (*self.url.addresses, *self._masters(found)) if one != address]
             self._known = [address, *dict.fromkeys(others)]
@@ -168,6 +168,11 @@ def pause(failures: int) -> float:
     return min(LONGEST_PAUSE, 0.05 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
 
 
+def told(error: BaseException) -> str:
+    """An error as words; a time-out has none of its own."""
+    return str(error) or type(error).__name__
+
+
 class Outage:
     """Something that works or does not: told when it begins and when it is over, not in between."""
 
@@ -178,7 +183,7 @@ class Outage:
     def began(self, error: BaseException) -> None:
         """It does not work."""
         if not self.on:
-            log.warning("%s does not work now: %s", self.what, error or type(error).__name__)
+            log.warning("%s does not work now: %s", self.what, told(error))
         self.on = True
 
     def over(self) -> None:
