@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
@@ -223,12 +223,15 @@ async def _ready(spawned: Running, log: Path) -> None:
     assert spawned.process is not None
     async with asyncio.timeout(PATIENCE), spawned.http() as http:
         while True:
-            assert spawned.process.returncode is None, log.read_text()
-            try:
+            assert spawned.process.returncode is None, _words(log)
+            with suppress(httpx2.TransportError):
                 if (await http.get("/readyz")).status_code == 200:
                     return
-            except httpx2.TransportError:
-                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)
+
+
+def _words(log: Path) -> str:
+    return log.read_text()
 
 
 async def kill(spawned: Running, how: signal.Signals = signal.SIGKILL) -> int:
