@@ -131,6 +131,13 @@ async def test_workers_that_do_not_stop_are_killed_after_the_limit(tmp_path: Pat
     assert "".join(one.said).count("does not stop: killed") == COUNT
 
 
+async def test_a_second_signal_is_impatience_and_passed_on_as_such(tmp_path: Path) -> None:
+    async with ready(tmp_path, stop_seconds=60, manners="deaf") as one:  # deaf to the first one only
+        one.process.send_signal(signal.SIGTERM)
+        assert await one.end(signal.SIGINT) == 0
+    assert "killed" not in "".join(one.said)
+
+
 async def test_workers_that_fail_at_start_again_and_again_are_given_up(tmp_path: Path) -> None:
     async with supervised(tmp_path) as one:
         one.flag.touch()
