@@ -35,9 +35,15 @@ async def flows(here: Process, there: Process, revision: int) -> None:
     await there.until(revision)
 
 
+async def well(process: Process) -> None:
+    bus = process.bus
+    assert isinstance(bus, RedisBus)
+    await until(lambda: bus.healthy, "health", SEEN_WITHIN)
+
+
 async def flows_again(here: Process, there: Process, gaps: int, revision: int) -> None:
     await until(lambda: there.gaps > gaps, "word of the gap", SEEN_WITHIN)
-    await until(lambda: bool(getattr(here.bus, "healthy", True)), "the publisher's health", SEEN_WITHIN)
+    await well(here)
     await flows(here, there, revision)
 
 
@@ -114,11 +120,9 @@ async def test_control_without_the_watch_a_freeze_is_not_noticed(
 
 async def test_a_frozen_server_keeps_nobody_waiting_at_the_end(server: RedisServer) -> None:
     async with at(RedisBus(server.url())) as process:
-        bus = process.bus
-        assert isinstance(bus, RedisBus)
-        await until(lambda: bus.healthy, "health")
+        await well(process)
         await asyncio.to_thread(server.freeze)
-        bus.publish(a_change())
+        process.bus.publish(a_change())
         ends = time.monotonic()
     assert time.monotonic() - ends < 1.5
 
@@ -172,7 +176,7 @@ async def test_killed_connections_under_load_leave_nothing_unknown(server: Redis
             if session % 50 == 0:
                 await asyncio.to_thread(server.ask, "CLIENT", "KILL", "TYPE", "pubsub")
             await asyncio.sleep(0.002)
-        await until(lambda: bus.healthy, "health", SEEN_WITHIN)
+        await well(there)
         await there.bus.follow([9_999])
         here.bus.publish(a_change(9_999))
         await there.until(1, session=9_999)
@@ -256,9 +260,7 @@ def test_the_queue_is_bounded_and_keeps_the_newest() -> None:
 async def test_a_bus_that_is_stopped_in_the_moment_its_connection_ends_does_stop(server: RedisServer) -> None:
     for steps in range(30):
         async with at(RedisBus(server.url())) as process:
-            bus = process.bus
-            assert isinstance(bus, RedisBus)
-            await until(lambda bus=bus: bool(bus.healthy), "health")
+            await well(process)
             server.ask("CLIENT", "KILL", "TYPE", "pubsub")
             for _ in range(steps % 10):
                 await asyncio.sleep(0)
