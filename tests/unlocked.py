@@ -20,7 +20,7 @@ async def run_without_a_lock(ledger: Ledger) -> None:
         wanted.also(call.about, call.bookings, call.payments)
         load = partial(writes.load, wanted={call.session_id: wanted})
         try:
-            live = (await database.read(load))[call.session_id]
+            live = (await database.transact(load))[call.session_id]  # PostgreSQL's readers may not lock, as `load` does
             outcome = call.rule(live, call.now)
             await database.transact(partial(writes.save, lives=[live], now=call.now))
             ledger._announce(changed(live, call.now))

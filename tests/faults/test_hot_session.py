@@ -6,15 +6,17 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import pytest
 
+from hub.app import build
 from hub.ledger import Ledger
 from tests.faults.truth import Eye, until_same
-from tests.running import PATIENCE, Client, Place, Running, bearer, running_twice, token
+from tests.listening import stopped, until_started
+from tests.running import PATIENCE, Client, Place, Running, bearer, running_twice, settings_for, token
 from tests.second import Second
 from tests.servers import RedisServer
 from tests.storm import Line, people_counted, seats_sold_once, storm, tally, tokens
@@ -36,6 +38,19 @@ def place(fresh_postgres: str, redis_server: RedisServer, second: Second) -> Pla
 def each(hub: Running) -> list[Running]:
     """Its two nodes."""
     return [Running((port,), hub.where) for port in hub.ports]
+
+
+@asynccontextmanager
+async def both_here(place: Place) -> AsyncIterator[list[Running]]:
+    """Two nodes in this very process, where a test can take something away from both."""
+    hubs = [build(settings_for(place.database, redis_url=place.redis)) for _ in range(2)]
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for hub in hubs:
+            serving, task, listening = await until_started(hub)
+            stack.push_async_callback(stopped, serving, task, listening)
+            nodes.append(Running((listening.getsockname()[1],), place.database, hub))
+        yield nodes
 
 
 async def storm_both(nodes: Sequence[Running], session: int, people: int) -> dict[str, int]:
@@ -67,10 +82,11 @@ async def test_of_five_hundred_for_ten_seats_through_two_nodes_ten_get_one_and_a
 async def test_control_decided_outside_the_lock_two_nodes_sell_more_seats_than_there_are(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Ledger, "run", run_without_a_lock)  # in this process, and not in the other
-    async with running_twice(place) as hub:
-        session = (await hub.create(maxParticipants=10))["id"]
-        answers = await storm_both(each(hub), session, 150)
+    monkeypatch.setattr(Ledger, "run", run_without_a_lock)
+    async with both_here(place) as nodes:
+        session = (await nodes[0].create(maxParticipants=10))["id"]
+        answers = await storm_both(nodes, session, 150)
+
     assert answers["201"] > 10
     assert any(what.startswith("oversold") for what in seats_sold_once(place.database, session))
 
