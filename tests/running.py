@@ -212,18 +212,18 @@ async def spawn(
     log.close()
     spawned = Running((port,), path, process=process)
     try:
-        await _ready(spawned, folder / "hub.log")
+        await _ready(spawned, (folder / "hub.log").read_text)
     except BaseException:
         await kill(spawned)
         raise
     return spawned
 
 
-async def _ready(spawned: Running, log: Path) -> None:
+async def _ready(spawned: Running, log: Callable[[], str]) -> None:
     assert spawned.process is not None
     async with asyncio.timeout(PATIENCE), spawned.http() as http:
         while True:
-            assert spawned.process.returncode is None, log.read_text()
+            assert spawned.process.returncode is None, log()
             try:
                 if (await http.get("/readyz")).status_code == 200:
                     return

@@ -1,91 +1,127 @@
-"""Two workers at one address: a session spans both, and one of them is killed."""
+"""A supervisor and its workers, as real processes: deaths, stops, failed starts, and a replacement nobody notices."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
-from collections import Counter
-from collections.abc import Callable
+import socket
+import sys
+from collections.abc import AsyncIterator, Set
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from tests.faults.checker import stored
-from tests.faults.nodes import SLACK, Nodes, pid, together
-from tests.faults.people import Guest
-from tests.processes import family, processes
-from tests.running import PATIENCE, kill, now
-from tests.tables import ask
+import pytest
 
-figures = logging.getLogger("figures")
+from hub.listening import CannotListen, bind
+from hub.workers import MARGIN_SECONDS
+from tests.running import PATIENCE, Client, Running, free_port, variables_for
 
-PEOPLE = [f"p-{number}" for number in range(100)]
-LATER = [f"later-{number}" for number in range(40)]
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for what nobody tells us of."""
-    async with asyncio.timeout(2 * PATIENCE):
-        while True:
-            if true():
-                return
-            await asyncio.sleep(0.05)
+COUNT = 3
 
 
-def workers(supervisor: int) -> list[int]:
-    """The processes that it keeps, oldest first, without those that have ended."""
-    there = processes()
-    return sorted(child for child in family(supervisor) if there.get(child, "Z")[0] != "Z")
+@dataclass
+class Supervised:
+    """A supervisor that runs, and what it said so far."""
+
+    process: asyncio.subprocess.Process
+    flag: Path
+    port: int = 0
+    said: list[str] = field(default_factory=list)
+
+    async def until(self, words: str) -> str:
+        """The next line that has these words."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(3 * PATIENCE):
+            while True:
+                line = (await self.process.stderr.readline()).decode()
+                assert line, "".join(self.said)
+                self.said.append(line)
+                if words in line:
+                    return line
+
+    async def end(self, how: signal.Signals) -> int:
+        """Tell it to stop: its exit code."""
+        self.process.send_signal(how)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Its exit code, and all that it said."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(3 * PATIENCE):
+            self.said.append((await self.process.stderr.read()).decode())
+            return await self.process.wait()
+
+    async def answer(self) -> int:
+        """Which process answers a new connection; raises OSError or ValueError when none does."""
+        async with asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                return int(await reader.readline())
+            finally:
+                writer.close()
+                await writer.wait_closed()
+
+    async def workers(self, but: Set[int] = frozenset()) -> set[int]:
+        """Who answers, once they are all there and none is among `but`."""
+        async with asyncio.timeout(3 * PATIENCE):
+            while True:
+                found = {await self.answer() for _ in range(COUNT * 20)}
+                if len(found) == COUNT and not found & but:
+                    return found
+
+    async def refused(self) -> None:
+        """Wait until nobody listens."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    await self.answer()
+                except (OSError, ValueError):
+                    return
 
 
-def leases(nodes: Nodes) -> int:
-    """How many processes live."""
-    return len(ask(nodes.where, "SELECT id FROM nodes WHERE state = 'alive'"))
+@asynccontextmanager
+async def supervised(folder: Path, stop_seconds: float = 5, manners: str = "good") -> AsyncIterator[Supervised]:
+    """A supervisor of COUNT plain workers; killed at the end if it still is there."""
+    flag = folder / "none starts"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.supervised", str(COUNT), str(stop_seconds), str(flag), manners,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield Supervised(process, flag)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
-async def kill_one(nodes: Nodes, supervisor: int, guests: list[Guest]) -> list[Guest]:
-    """SIGKILL to one of two workers; those who were in it."""
-    doomed, _ = workers(supervisor)
-    at = now()
-    os.kill(doomed, signal.SIGKILL)
-    await until(lambda: doomed not in workers(supervisor))
-    await asyncio.sleep(0.1)  # what the kernel sent at its end is read
-    gone = [guest for guest in guests if guest.socket.closed.done()]
-    for guest in gone:
-        guest.stay.end("node_lost", at=at, early=nodes.beat + SLACK)
-    return gone
+@asynccontextmanager
+async def ready(folder: Path, stop_seconds: float = 5, manners: str = "good") -> AsyncIterator[Supervised]:
+    """The same, when all workers serve."""
+    async with supervised(folder, stop_seconds, manners) as one:
+        one.port = int((await one.until("ready")).split()[1])
+        yield one
 
 
-<<<<<<< HEAD
-async def test_a_session_spans_two_workers_and_one_that_is_killed_is_replaced(nodes: Nodes) -> None:
-    nodes.lease = 2.0
-    async with together(nodes):
-        node = await nodes.start(HUB_WORKERS="2")
-        supervisor = pid(node)
-        await until(lambda: len(workers(supervisor)) == leases(nodes) == 2)
-        session = await nodes.furnish([*PEOPLE, *LATER])
-        host = await nodes.host(node, session)
-        watching = asyncio.create_task(host.keep_watching([node.port]))
-        guests = await nodes.guests(node, session, PEOPLE)
-        await host.until_live(len(PEOPLE))
-        shares = Counter(row.node for row in stored(nodes.where))
-        assert len(shares) == 2
-        assert min(shares.values()) >= len(PEOPLE) / 10
-        before = workers(supervisor)
-        gone = await kill_one(nodes, supervisor, guests)
-        assert len(gone) in shares.values()
-        back = [guest.person for guest in gone[::2]]
-        await nodes.guests(node, session, back)
-        await host.until_live(len(PEOPLE) - len(gone) + len(back))
-        assert not set(back) & set(host.left)
-        await until(lambda: len(workers(supervisor)) == leases(nodes) == 2)
-        assert len(set(workers(supervisor)) & set(before)) == 1
-        await nodes.guests(node, session, LATER)
-        assert len({row.node for row in stored(nodes.where) if row.person in LATER} - shares.keys()) == 1
-        assert await nodes.until_well() == []
-        watching.cancel()
-        assert await kill(node, signal.SIGTERM) in (0, -signal.SIGTERM)
-    figures.info("%s by worker; %d were in the killed one, %d came back", list(shares.values()), len(gone), len(back))
-=======
+async def test_a_worker_that_is_killed_is_started_again_and_a_stop_ends_them_all(tmp_path: Path) -> None:
+    async with ready(tmp_path) as one:
+        before = await one.workers()
+        victim = min(before)
+        os.kill(victim, signal.SIGKILL)
+        after = await one.workers(but={victim})
+        assert len(before & after) == COUNT - 1
+        began = asyncio.get_running_loop().time()
+        assert await one.end(signal.SIGTERM) == 0
+        assert asyncio.get_running_loop().time() - began < MARGIN_SECONDS  # the control of the test below
+        await one.refused()
+    said = "".join(one.said)
+    assert f"worker {victim} ended (-9): starting another" in said
+    assert said.count("ready") == 1
+    assert "killed" not in said
+
+
 async def test_workers_that_do_not_stop_are_killed_after_the_limit(tmp_path: Path) -> None:
     async with ready(tmp_path, stop_seconds=0.5, manners="deaf") as one:
         began = asyncio.get_running_loop().time()
@@ -217,4 +253,3 @@ async def test_a_hub_is_a_good_worker_that_says_when_it_serves_and_sends_people_
             await process.wait()
     assert "Another hub process is using this SQLite file" in "".join(one.said)
     assert "Traceback" not in "".join(one.said)
->>>>>>> main
