@@ -36,6 +36,11 @@ class Second:
         self._process.wait(10)
         self._process.stdout.close()
 
+    @property
+    def pid(self) -> int:
+        """Its process id, for signals."""
+        return self._process.pid
+
     async def start(self, settings: Settings) -> int:
         """Let a hub listen there; its port, which is also its name for `stop`."""
         port: int = await asyncio.to_thread(self._ask, ("start", settings))

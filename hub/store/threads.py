@@ -29,7 +29,8 @@ class Limits:
     """How long a job may take: `patience` seconds until a thread is free, then `deadline` seconds.
 
     Over its deadline, the connection of its thread (by its ident) is `cut` from another one, and so the job ends with
-    an error of the driver: a server that is frozen sends nothing, not even a refusal.
+    an error of the driver: a server that is frozen sends nothing, not even a refusal. The connections of the other
+    threads are then opened anew before they are used again: else each would cost somebody a deadline of its own.
     """
 
     patience: float
@@ -55,6 +56,7 @@ class ConnectionThreads:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._done: deque[tuple[_Job, Any, BaseException | None]] = deque()
         self._waking = False
+        self._cuts = 0
         self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._threads = [threading.Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(size)]
@@ -92,15 +94,21 @@ class ConnectionThreads:
     def _overdue(self, job: _Job, limits: Limits) -> None:
         with self._lock:
             if not job.over and job.thread is not None:
+                self._cuts += 1
                 limits.cut(job.thread)
 
     def _work(self) -> None:
         connection: Connection | None = None
+        cuts = 0
         while (job := self._jobs.get()) is not None:
             with self._lock:
                 if job.over:
                     continue
                 job.thread = threading.get_ident()
+                doubtful, cuts = cuts != self._cuts, self._cuts
+            if doubtful:
+                self._close(connection)
+                connection = None
             result, error = None, None
             try:
                 connection = connection or self._connect()

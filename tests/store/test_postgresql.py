@@ -169,6 +169,8 @@ async def test_a_frozen_server_is_given_up_in_seconds_and_used_again_when_it_wak
     await PostgresDatabase(url).migrate()
     async with opened(url) as database:
         await database.transact(partial(remember, name="ann"))
+        met = threading.Barrier(WRITERS, timeout=PATIENCE)
+        await asyncio.gather(*(database.transact(lambda connection: met.wait()) for _ in range(WRITERS)))
         own_server.freeze()
         began = time.monotonic()
         outcomes = await asyncio.gather(
@@ -178,6 +180,10 @@ async def test_a_frozen_server_is_given_up_in_seconds_and_used_again_when_it_wak
         )
         assert [isinstance(outcome, Unavailable) for outcome in outcomes] == [True, True]
         assert time.monotonic() - began < 2 * postgresql.JOB_SECONDS + postgresql.POOL_SECONDS + 1
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await database.transact(partial(remember, name="ben"))
+        assert time.monotonic() - began < postgresql.CONNECT_SECONDS + 1, "each connection cost a deadline of its own"
         own_server.thaw()
         await database.transact(partial(remember, name="cyd"))
         assert {"ann", "cyd"} <= set(ask(url, "SELECT id FROM users"))

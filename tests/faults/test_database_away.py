@@ -1,0 +1,238 @@
+"""PostgreSQL stands still: sockets stay up, leaves are kept with their times, and no living node is buried for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pytest
+
+from hub.leases import Lease
+from hub.store.postgresql import PostgresDatabase
+from tests.faults.truth import Eye, until_same
+from tests.running import PATIENCE, Client, Place, Running, bearer, now, running_twice, token
+from tests.second import Second
+from tests.servers import PostgresServer, RedisServer
+from tests.sockets import drop, inside
+from tests.stored import until_visits, visits
+from tests.storm import Line, people_counted, seats_sold_once, storm, tally, tokens
+from tests.tables import ask
+
+figures = logging.getLogger("figures")
+
+LONG = os.environ.get("HUB_TEST_LONG") == "1"
+LEASE = 15.0 if LONG else 3.0
+FROZEN = 30.0 if LONG else 8.0
+LEAVERS = [f"leaver-{number}" for number in range(300)]
+STAYERS = [f"stayer-{number}" for number in range(40)]
+SLOW_SECONDS = 2.0
+"""How much longer than the database the second node stands still: less than a lease, more than a sweep."""
+ANSWERED_WITHIN = 8.0
+"""A group of changes that was cut off after five seconds, and the next one, whose connection is refused after two."""
+WRITTEN_WITHIN = 8.0
+
+
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server that may be frozen."""
+    with PostgresServer(own=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def place(own_postgres: PostgresServer, redis_server: RedisServer, second: Second) -> AsyncIterator[Place]:
+    """Where both nodes meet."""
+    url = own_postgres.database()
+    await PostgresDatabase(url).migrate()
+    yield Place(url, redis_server.url(15), second)
+    own_postgres.drop(url)
+
+
+def leases(where: str) -> list[tuple[str, str]]:
+    """The nodes that there were, and their states."""
+    return sorted(ask(where, "SELECT id, state FROM nodes"))
+
+
+@asynccontextmanager
+async def halted(second: Second) -> AsyncIterator[None]:
+    """The second node stands still meanwhile."""
+    os.kill(second.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(second.pid, signal.SIGCONT)
+
+
+@dataclass
+class Asked:
+    """What was asked while the database stood still, and how long each answer took."""
+
+    took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    booked: list[str] = field(default_factory=list)
+    thawed: bool = False
+
+    def answered(self, what: str, since: float, answer: str) -> None:
+        """Remember one."""
+        self.took[what].append(time.monotonic() - since)
+        if not self.thawed or what == "leave":
+            self.answers[what].add(answer)
+
+    def worst(self, what: str) -> float:
+        """The longest wait for an answer."""
+        return max(self.took[what])
+
+    async def requests(self, node: Running, session: int, method: str, path: str) -> None:
+        """Ask again and again until it thaws."""
+        number = 0
+        async with Line.to(node.port) as line:
+            while not self.thawed:
+                number += 1
+                since = time.monotonic()
+                answer = await line.ask(method, f"/{session}{path}", token(f"asker-{node.port}-{number}"))
+                self.answered(method, since, answer.what)
+                if answer.status == 201:
+                    self.booked.append(answer.body["data"]["id"])
+                await asyncio.sleep(0.05)
+
+    async def joins(self, client: Client, session: int) -> None:
+        """Try to join again and again until it thaws."""
+        while not self.thawed:
+            since = time.monotonic()
+            answer = await client.ask(type="join", session=session)
+            self.answered("join", since, answer.get("code", "ok"))
+            await asyncio.sleep(0.05)
+
+    async def leaves(self, client: Client, session: int) -> None:
+        """Leave, once."""
+        since = time.monotonic()
+        answer = await client.ask(type="leave", session=session)
+        self.answered("leave", since, answer["type"])
+
+
+async def crowd(stack: AsyncExitStack, nodes: Sequence[Running], session: int, people: list[str]) -> list[Client]:
+    """Sockets of these people, in turn at one node and the other, who are inside."""
+
+    async def come(number: int, person: str) -> Client:
+        client = await stack.enter_async_context(Client.with_headers(nodes[number % 2], bearer(person)))
+        await inside(client, session)
+        return client
+
+    clients = []
+    for first in range(0, len(people), 20):
+        some = enumerate(people[first : first + 20], first)
+        clients += await asyncio.gather(*(come(number, person) for number, person in some))
+    return clients
+
+
+async def go(asked: Asked, clients: list[Client], session: int, seconds: float) -> dict[str, datetime]:
+    """Everyone leaves, one after the other: by word, by hanging up, or without a word; when each did."""
+    went, waiting = {}, []
+    for number, (person, client) in enumerate(zip(LEAVERS, clients, strict=True)):
+        went[person] = now()
+        if number % 4 < 2:
+            waiting.append(asyncio.create_task(asked.leaves(client, session)))
+        elif number % 4 == 2:
+            client.socket.transport.close()
+        else:
+            drop(client)
+        await asyncio.sleep(seconds / len(clients))
+    await asyncio.gather(*waiting)
+    return went
+
+
+async def ping_all(clients: list[Client]) -> float:
+    """The longest wait for a pong, of all of them at once."""
+    since = time.monotonic()
+    await asyncio.gather(*(client.ask(type="ping") for client in clients))
+    return time.monotonic() - since
+
+
+async def test_while_the_database_stands_still_nobody_is_sent_away_and_every_leave_is_kept_with_its_time(
+    place: Place, own_postgres: PostgresServer
+) -> None:
+    async with running_twice(place, lease_seconds=LEASE) as hub, AsyncExitStack() as stack:
+        nodes = [Running((port,), hub.where) for port in hub.ports]
+        session = (await hub.create(rosterVisibility="host"))["id"]
+        everyone = tokens([*LEAVERS, *STAYERS, "joiner-0", "joiner-1"])
+        booked = await storm(nodes[0].port, (("POST", f"/{session}/book", one) for one in everyone.values()))
+        assert tally(booked) == {"201": len(everyone)}
+        eyes = [await stack.enter_async_context(Eye.at(node, [session])) for node in nodes]
+        leavers = await crowd(stack, nodes, session, LEAVERS)
+        stayers = await crowd(stack, nodes, session, STAYERS)
+        joiners = [
+            await stack.enter_async_context(Client.with_headers(node, bearer(f"joiner-{number}")))
+            for number, node in enumerate(nodes)
+        ]
+        before = leases(place.database)
+        asked = Asked()
+        await asyncio.to_thread(own_postgres.freeze)
+        asking = [asyncio.create_task(asked.joins(client, session)) for client in joiners]
+        for node in nodes:
+            asking.append(asyncio.create_task(asked.requests(node, session, "POST", "/book")))
+            asking.append(asyncio.create_task(asked.requests(node, session, "GET", "")))
+        began = time.monotonic()
+        going = asyncio.create_task(go(asked, leavers, session, FROZEN * 0.6))
+        await asyncio.sleep(FROZEN / 2)
+        pong = await ping_all(stayers)
+        await asyncio.sleep(began + FROZEN - time.monotonic())
+        asked.thawed = True
+        async with halted(place.second):
+            await asyncio.to_thread(own_postgres.thaw)
+            await asyncio.sleep(SLOW_SECONDS)
+        thawed = time.monotonic()
+        async with asyncio.timeout(2 * PATIENCE):
+            went = await going
+            await asyncio.gather(*asking)
+        rows = await until_visits(hub, session, lambda rows: all(row.left for row in rows if row.user in went))
+        written = time.monotonic() - thawed
+        errors = [abs((row.left - went[row.user]).total_seconds()) for row in rows if row.user in went and row.left]
+        figures.info(
+            "postgresql frozen %.0f s: leaves off by %.2f s at most, all written after %.1f s; pong %.2f s, %s",
+            *(FROZEN, max(errors), written, pong, {what: f"{asked.worst(what):.1f} s" for what in asked.took}),
+        )
+        assert len(errors) == len(LEAVERS)
+        assert max(errors) <= 1.0
+        assert written <= WRITTEN_WITHIN
+        assert {row.reason for row in rows if row.user in went} == {"left", "disconnected"}
+        assert dict(asked.answers) == {
+            "join": {"unavailable"},
+            "POST": {"503 unavailable"},
+            "GET": {"503 unavailable"},
+            "leave": {"ok"},
+        }
+        assert max(asked.worst(what) for what in asked.took) <= ANSWERED_WITHIN
+        assert pong <= 1.0
+        assert [client.socket.close_code for client in [*stayers, *joiners]] == [None] * (len(STAYERS) + 2)
+        await until_same(place.database, eyes, PATIENCE)
+        kept = {answer.body["data"]["id"] for answer in booked} | set(asked.booked)
+        assert kept <= set(ask(place.database, "SELECT id FROM session_bookings WHERE status = 'confirmed'"))
+        assert people_counted(place.database, session) + seats_sold_once(place.database, session) == []
+        await asyncio.sleep(max(0.0, thawed + LEASE + 2 - time.monotonic()))  # by then whoever was silent is buried
+        assert leases(place.database) == before
+        assert {row.user for row in visits(hub, session) if row.left is None} >= set(STAYERS)
+        await asyncio.gather(*(client.socket.close() for client in [*stayers, *leavers]))
+
+
+async def test_control_a_reaper_that_does_not_wait_for_calm_buries_a_living_node(
+    place: Place, own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lease, "calm", True)  # in this process, and not in the other
+    async with running_twice(place, lease_seconds=LEASE):
+        before = leases(place.database)
+        await asyncio.to_thread(own_postgres.freeze)
+        await asyncio.sleep(LEASE)
+        async with halted(place.second):
+            await asyncio.to_thread(own_postgres.thaw)
+            await asyncio.sleep(SLOW_SECONDS)
+        after = leases(place.database)
+    assert [state for _, state in before] == ["alive", "alive"]
+    assert "dead" in [state for _, state in after]
