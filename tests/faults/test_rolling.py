@@ -18,6 +18,8 @@ figures = logging.getLogger("figures")
 
 PEOPLE = [f"p-{number}" for number in range(3000 if LONG else 1000)]
 IMPATIENT = PEOPLE[:200]
+LATE_READ = 2.0
+"""Seconds that a close may wait to be read here, where all of them come at once."""
 GRACE = 10.0 if LONG else 8.0
 CROWDED = 0.25
 """More than this share of those who come back, within a tenth of the time they are told to spread over, is a rush."""
@@ -34,7 +36,7 @@ class Returns:
         """Come back whenever the socket is closed, when told to if one `obeys`: to the first port where somebody is."""
         while True:
             self.codes.append(await asyncio.shield(guest.socket.closed))
-            guest.stay.end("disconnected")
+            guest.stay.end("disconnected", early=LATE_READ)
             assert guest.socket.reconnect_in is not None
             if obeys:
                 await asyncio.sleep(guest.socket.reconnect_in)
