@@ -125,8 +125,7 @@ class Connection:
     def closed(self) -> None:
         """The socket is gone, for whatever reason. Called once or more; only the first counts."""
         self._end()
-        for stay in list(self._stays.values()):
-            self._drop(stay)
+        self._drop_all()
 
     # What rooms and the lobby call.
 
@@ -164,6 +163,8 @@ class Connection:
         if not self._over:
             self._end()
             self._wire.close(close.code, close.reason)
+            # As of now: a busy process hears of the end later, when who was sent home may have joined elsewhere already.
+            self._drop_all()
 
     # Messages.
 
@@ -345,6 +346,10 @@ class Connection:
             room.exit(self)
             if not self._over and stay.session_id in self._watched:
                 self._enter_as_host(stay.session_id)
+
+    def _drop_all(self) -> None:
+        for stay in list(self._stays.values()):
+            self._drop(stay)
 
     def _drop(self, stay: Stay) -> None:
         """The socket went without a word; a join under way says so again once it is recorded."""

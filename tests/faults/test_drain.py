@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.conforming import ask_at
-from tests.running import PATIENCE, Client, Running, free_port, kill, running, spawn, variables_for
+from tests.running import PATIENCE, Client, Running, free_port, kill, now, running, spawn, variables_for
 from tests.sockets import refused
+from tests.stored import until_visits
 
 GRACE = 4.0
 SOCKETS = 300
@@ -185,3 +187,23 @@ async def test_a_database_that_is_locked_by_another_program_does_not_hold_a_stop
     finally:
         await kill(hub)
     assert ("exiting anyway" in (tmp_path / "hub.log").read_text()) is forced
+
+
+def stand_still(seconds: float) -> None:
+    """The loop is busy with something else."""
+    time.sleep(seconds)
+
+
+async def test_who_is_sent_home_by_a_busy_process_left_when_they_were_told_so(tmp_path: Path) -> None:
+    async with running(tmp_path, leave_grace_seconds=0.2) as hub, Client.at(hub, "ann") as ann:
+        assert hub.hub is not None
+        session = (await hub.create())["id"]
+        await hub.book(session, "ann")
+        assert (await ann.ask(type="join", session=session))["type"] == "ok"
+        at = now()
+        hub.hub.lobby.send_home(0.1)
+        stand_still(0.5)
+        (row,) = await until_visits(hub, session, lambda rows: rows[0].left is not None)
+        assert row.left is not None
+        assert (row.left - at).total_seconds() < 0.25
+        assert row.reason == "disconnected"
