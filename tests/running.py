@@ -212,26 +212,22 @@ async def spawn(
     log.close()
     spawned = Running((port,), path, process=process)
     try:
-        await _ready(spawned, folder / "hub.log")
+        await _ready(spawned, (folder / "hub.log").read_text)
     except BaseException:
         await kill(spawned)
         raise
     return spawned
 
 
-async def _ready(spawned: Running, log: Path) -> None:
+async def _ready(spawned: Running, log: Callable[[], str]) -> None:
     assert spawned.process is not None
     async with asyncio.timeout(PATIENCE), spawned.http() as http:
         while True:
-            assert spawned.process.returncode is None, _words(log)
+            assert spawned.process.returncode is None, log()
             with suppress(httpx2.TransportError):
                 if (await http.get("/readyz")).status_code == 200:
                     return
             await asyncio.sleep(0.02)
-
-
-def _words(log: Path) -> str:
-    return log.read_text()
 
 
 async def kill(spawned: Running, how: signal.Signals = signal.SIGKILL) -> int:

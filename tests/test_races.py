@@ -11,46 +11,18 @@ import os
 import random
 from collections import Counter
 from contextlib import AsyncExitStack
-from functools import partial
 
 import pytest
 from sqlalchemy import Connection
 
-from hub.domain.events import changed
-from hub.ledger import Call, Ledger
-from hub.store import writes
-from hub.store.writes import Wanted
+from hub.ledger import Ledger
 from tests.running import PATIENCE, Client, Running
 from tests.storm import Line, Watched, people_counted, seats_sold_once, storm, tally, tokens, told_truly
+from tests.unlocked import run_without_a_lock
 
 figures = logging.getLogger("figures")
 
 CHURN_SECONDS = 20.0 if os.environ.get("HUB_TEST_LONG") == "1" else 4.0
-
-
-async def run_without_a_lock(ledger: Ledger) -> None:
-    """The ledger as it is often written: read, decide, write, each request on its own, the decision outside."""
-    database = ledger._database
-
-    async def change(call: Call[object]) -> None:
-        wanted = Wanted()
-        wanted.also(call.about, call.bookings, call.payments)
-        load = partial(writes.load, wanted={call.session_id: wanted})
-        live = (await database.read(load))[call.session_id]
-        try:
-            outcome = call.rule(live, call.now)
-            await database.transact(partial(writes.save, lives=[live], now=call.now))
-            ledger._announce(changed(live, call.now))
-            call.answer.set_result(outcome)
-        except Exception as error:
-            call.answer.set_exception(error)
-
-    async with asyncio.TaskGroup() as changes:
-        while True:
-            await ledger._arrived.wait()
-            ledger._arrived.clear()
-            while ledger._waiting:
-                changes.create_task(change(ledger._waiting.popleft()))
 
 
 @pytest.fixture

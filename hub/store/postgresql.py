@@ -49,7 +49,9 @@ PATIENCE_SECONDS = 4.0
 
 AGAIN = frozenset({"40001", "40P01", "53300", "57P01", "57P02", "57P03"})
 """Serialization failure, deadlock, too many connections, and a server that goes or comes (PostgreSQL, appendix A)."""
-LOCKED = "55P03"
+LOCKED = frozenset({"55P03", "57014"})
+"""The lock's time-out, or the statement's: who waits for a row behind another waiter waits for two locks in a row,
+each as long as LOCK_SECONDS, and so for longer than STATEMENT_SECONDS."""
 
 UNDECIDED = (
     "The database was lost while it answered: whether this was done is not known. Look before you try again; "
@@ -244,7 +246,7 @@ class _passing:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DBAPIError):
-            if _state(error) == LOCKED:
+            if _state(error) in LOCKED:
                 raise Locked() from error
             if may_pass(error):
                 log.warning("the database asks for another try: %s", str(error.orig).strip())

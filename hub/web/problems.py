@@ -67,9 +67,15 @@ class Problem(views.View):
     booking: views.BookingView | msgspec.UnsetType = msgspec.UNSET
 
 
+def status_of(refusal: HubError) -> int:
+    """Its HTTP status: that of the nearest kind that has one."""
+    # By the class alone, a lock that a migration held on the tables was told as our own fault: Locked is Unavailable.
+    return next(STATUSES[kind] for kind in type(refusal).__mro__ if kind in STATUSES)
+
+
 def problem(refusal: HubError, path: str, headers: Mapping[str, str] | None = None) -> Response:
     """The answer to a refused request."""
-    status = STATUSES[type(refusal)]
+    status = status_of(refusal)
     faults = refusal.members.get("errors")
     booking: Booking | None = refusal.members.get("booking")
     body = Problem(

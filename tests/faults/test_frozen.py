@@ -57,7 +57,7 @@ async def buried(nodes: Nodes, frozen: Running, other: Running, seconds: float) 
     answers = [asyncio.create_task(guest.enter()) for guest in joining]
     await host.until_live(len(ELSEWHERE), nodes.lease + SWEEP + 2)
     after = (now() - at).total_seconds()
-    figures.info("frozen for %g s, on a lease of %g s: buried after %.1f s", max(seconds, after), nodes.lease, after)
+    figures.info("frozen for %.1f s, on a lease of %g s: buried after %.1f s", max(seconds, after), nodes.lease, after)
     visits = under(nodes.where, lease)
     await asyncio.sleep(max(0.0, seconds - after))  # the fault itself
     thaw(frozen)

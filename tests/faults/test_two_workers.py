@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from tests.faults.checker import stored
 from tests.faults.nodes import SLACK, Nodes, pid, together
@@ -42,13 +42,12 @@ def leases(nodes: Nodes) -> int:
     return len(ask(nodes.where, "SELECT id FROM nodes WHERE state = 'alive'"))
 
 
-async def kill_one(nodes: Nodes, supervisor: int, guests: list[Guest]) -> list[Guest]:
-    """SIGKILL to one of two workers; those who were in it."""
+async def kill_one(nodes: Nodes, supervisor: int, guests: list[Guest], shares: Collection[int]) -> list[Guest]:
+    """SIGKILL to one of two workers, which have these shares of the guests; those who were in it."""
     doomed, _ = workers(supervisor)
     at = now()
     os.kill(doomed, signal.SIGKILL)
-    await until(lambda: doomed not in workers(supervisor))
-    await asyncio.sleep(0.1)  # what the kernel sent at its end is read
+    await until(lambda: sum(guest.socket.closed.done() for guest in guests) in shares)
     gone = [guest for guest in guests if guest.socket.closed.done()]
     for guest in gone:
         guest.stay.end("node_lost", at=at, early=nodes.beat + SLACK)
@@ -70,8 +69,7 @@ async def test_a_session_spans_two_workers_and_one_that_is_killed_is_replaced(no
         assert len(shares) == 2
         assert min(shares.values()) >= len(PEOPLE) / 10
         before = workers(supervisor)
-        gone = await kill_one(nodes, supervisor, guests)
-        assert len(gone) in shares.values()
+        gone = await kill_one(nodes, supervisor, guests, shares.values())
         back = [guest.person for guest in gone[::2]]
         await nodes.guests(node, session, back)
         await host.until_live(len(PEOPLE) - len(gone) + len(back))
