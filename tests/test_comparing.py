@@ -106,6 +106,20 @@ async def test_a_change_that_was_not_heard_is_shown_by_comparing_and_counted(roo
     assert comparing.healed == 1
 
 
+async def test_a_revision_that_was_never_stored_is_taken_back(rooms: Rooms, source: Slow) -> None:
+    """Of a forged announcement, or of a server that lost its last commits when a standby took over."""
+    host = Visitor()
+    await entered(rooms, source, host)
+    rooms.receive(SessionChanged(state(1, 2**60, live=99), OPEN, joined=(BEN,)))
+    assert host.heard[-1]["live"] == 99
+    await Comparing(rooms).compare()
+    assert (host.heard[-1]["revision"], host.heard[-1]["live"]) == (1, 1)
+    assert [one["id"] for one in (await host.until("roster"))["participants"]] == ["ann"]
+    source.truth[1] = (state(1, 2, live=2), OPEN)
+    rooms.receive(SessionChanged(state(1, 2, live=2), OPEN, joined=(BEN,)))
+    assert (await host.until("presence"))["joined"][0]["id"] == "ben"
+
+
 async def test_a_roster_and_visits_that_ended_unheard_are_mended_by_comparing(rooms: Rooms, source: Slow) -> None:
     host = Visitor()
     await entered(rooms, source, host)

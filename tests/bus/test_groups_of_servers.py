@@ -13,6 +13,7 @@ from hub.bus.redis.servers import SLOTS, Layout, alone
 from hub.redisurl import Address
 from tests.bus.listening import NEVER, Process, a_change, two, until
 from tests.groups import NAME, ClusterServers, SentinelServers
+from tests.processes import free_port
 from tests.servers import HOST, RedisServer, ask
 
 SEEN_WITHIN = 8.0
@@ -159,7 +160,7 @@ def move(cluster: ClusterServers, channel: str) -> None:
 
 
 async def test_a_cluster_without_sharded_channels_works_too() -> None:
-    words = ("--cluster-enabled", "yes", "--rename-command", "SPUBLISH", "")
+    words = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--rename-command", "SPUBLISH", "")
     with RedisServer(*words) as server:
         await asyncio.to_thread(server.ask, "CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
         async with two(f"redis+cluster://{server.host}:{server.port}") as (here, there, _, bus):
