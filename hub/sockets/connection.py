@@ -163,7 +163,7 @@ class Connection:
         if not self._over:
             self._end()
             self._wire.close(close.code, close.reason)
-            # As of now: a busy process hears of the end later, when who was sent home may have joined elsewhere already.
+            # As of now: a busy process hears of the end later, when who was sent home may have joined elsewhere.
             self._drop_all()
 
     # Messages.
