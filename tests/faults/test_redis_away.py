@@ -120,7 +120,7 @@ def delays(on: Scene) -> dict[str, float]:
 
 @pytest.mark.parametrize(
     ("fault", "seconds"),
-    [(killed, 60.0 if LONG else 7.0), (frozen, 30.0 if LONG else 7.0), (hung_up, 60.0 if LONG else 3.0)],
+    [(killed, 60.0 if LONG else 6.5), (frozen, 30.0 if LONG else 6.5), (hung_up, 60.0 if LONG else 3.0)],
     ids=["killed", "frozen", "hung up"],
 )
 async def test_while_redis_is_away_everyone_is_shown_the_truth_within_seconds_and_in_the_end_nothing_differs(
