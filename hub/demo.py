@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import dataclasses
 import os
@@ -29,6 +30,7 @@ from hub.server import serve
 from hub.settings import MAKE_A_KEY, Settings, WrongSetting
 from hub.store import lists
 from hub.store.lists import SessionFilter
+from hub.store.opening import database_at
 from hub.store.reads import Page
 from hub.tokens import sign
 
@@ -105,13 +107,16 @@ SAMPLES = (
 def run(settings: Settings, crowd: int, keep: bool) -> None:
     """Serve the demo until it is stopped; `keep` says that the settings' own database is to be used.
 
-    Raises WrongSetting when a database that outlives the demo would hold passwords sealed with a key that does not.
+    Raises Unusable; and WrongSetting when a database that outlives the demo would hold passwords sealed with a key
+    that does not.
     """
     if keep and settings.secret_key is None:
         raise WrongSetting(
             "HUB_SECRET_KEY: needed with HUB_DATABASE_URL, or the next start can't open the passwords "
             f"that this one seals; {MAKE_A_KEY}"
         )
+    if keep:
+        asyncio.run(database_at(settings.database_url).migrate())
     logs.set_up(settings.log_format)
     with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:
         secret = settings.jwt_secret or secrets.token_urlsafe(32)

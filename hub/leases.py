@@ -56,6 +56,7 @@ class Lease:
         clock: Callable[[], datetime],
         length: timedelta,
         lost: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.node_id = new_id()
         self.drops: Drops | None = None
@@ -67,20 +68,25 @@ class Lease:
         self._beat_seconds = self._length / 3
         self._pause = min(self._beat_seconds, RETRY_SECONDS)
         self._lost = lost
+        self._monotonic = monotonic
         self._state = "alive"
-        self._begun = False
-        self._heard_at = self._calm_since = time.monotonic()
+        self.begun = False
+        self._heard_at = self._calm_since = monotonic()
 
     @property
     def calm(self) -> bool:
         """Whether the database was in reach for the length of a lease: whoever is silent now is dead, not cut off."""
-        return self._begun and time.monotonic() - self._calm_since >= self._length
+        return self.begun and self._monotonic() - self._calm_since >= self._length
+
+    def disturbed(self) -> None:
+        """The database was away, its clock jumped, or this process stood still: what others did is not known."""
+        self._calm_since = self._monotonic()
 
     async def open(self) -> None:
         """Begin the lease; raises Unavailable."""
         await self.look()
         await self._database.transact(partial(writes.add_node, node_id=self.node_id, now=self._clock()))
-        self._begun = True
+        self.begun = True
 
     async def run(self) -> None:
         """Beat for ever, and begin if that was not possible before."""
@@ -90,15 +96,14 @@ class Lease:
 
     async def _beaten(self) -> bool:
         try:
-            await (self.beat() if self._begun else self.open())
+            await (self.beat() if self.begun else self.open())
         except HubError as refusal:
             log.warning("the lease could not be prolonged: %s", refusal)
-            self._calm_since = time.monotonic()
+            self.disturbed()
             return False
-        now = time.monotonic()
-        if now - self._heard_at > 2 * self._beat_seconds:
-            self._calm_since = now
-        self._heard_at = now
+        if self._monotonic() - self._heard_at > 2 * self._beat_seconds:
+            self.disturbed()
+        self._heard_at = self._monotonic()
         return True
 
     async def beat(self) -> None:
@@ -117,7 +122,7 @@ class Lease:
         unnoted = self.drops.unnoted if self.drops else {}
         dropped = dict(islice(unnoted.items(), most))
         if dropped:
-            await self._database.transact(partial(writes.note_drops, dropped=dropped))
+            await self._database.transact(partial(writes.note_drops, node_id=self.node_id, dropped=dropped))
             for visit_id in dropped:
                 unnoted.pop(visit_id, None)
 
@@ -155,17 +160,25 @@ class Reaper:
         """Sweep for ever."""
         sweep = 0
         while True:
-            try:
-                await self.sweep(recount=sweep % RECOUNT_EVERY == 0)
-            except HubError as refusal:
-                log.warning("a sweep was put off: %s", refusal)
-            sweep += 1
+            if self._lease.begun:
+                await self._sweep_if_possible(recount=sweep % RECOUNT_EVERY == 0)
+                sweep += 1
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _sweep_if_possible(self, *, recount: bool) -> None:
+        try:
+            await self.sweep(recount=recount)
+        except HubError as refusal:
+            log.warning("a sweep was put off: %s", refusal)
 
     async def sweep(self, *, recount: bool) -> None:
         """Do once what is due now."""
-        for lease in await self._database.read(partial(care.leases, now=self._clock())):
-            if lease.node_id != self._lease.node_id and self._is_gone(lease):
+        leases = await self._database.read(partial(care.leases, now=self._clock()))
+        mine = self._lease.node_id
+        if any(lease.node_id == mine and lease.silent * 2 > self._patience["alive"] for lease in leases):
+            self._lease.disturbed()
+        for lease in leases:
+            if lease.node_id != mine and self._is_gone(lease):
                 await self._reap(lease)
         now = self._clock()
         for session_id in await self._database.read(partial(care.lapsed_holds, now=now)):

@@ -7,8 +7,8 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from hub.store.database import Database
 from hub.store.postgresql import WRITERS
 from hub.store.sqlite import SqliteDatabase
 from tests.domain.factories import DOORS, HOLD, OWNER, STARTS, a_session, a_student
-from tests.tables import Where, ask
+from tests.tables import Where, ask, tables
 
 T = TypeVar("T")
 PATIENCE = 10.0
@@ -46,6 +46,13 @@ class Clock:
         """Let some time pass; the new time."""
         self.now += timedelta(seconds=seconds)
         return self.now
+
+
+class RealClock(Clock):
+    """The real time, for a database that has a clock of its own."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
 
 
 @dataclass
@@ -108,7 +115,8 @@ class House:
 
     async def join(self, session_id: int, user_id: str, visit_id: str, node_id: str = NODE) -> Visit:
         """A visit of a student who holds a seat."""
-        rule = self.joining(a_student(user_id), visit_id, node_id)
+        actor = replace(a_student(user_id), until=self.clock() + timedelta(hours=1))
+        rule = self.joining(actor, visit_id, node_id)
         return await self.act(session_id, rule, about=[user_id], lease=node_id)
 
     async def node(self, node_id: str) -> None:
@@ -123,6 +131,21 @@ class House:
             if lease.node_id == node_id
         ]
         return await self.database.transact(partial(writes.bury_node, node_id=node_id, seen_at=found.last_beat))
+
+    def pass_by(self, seconds: float) -> None:
+        """Let some time pass. A server's clock can't be moved, so there all that is stored becomes older."""
+        if not self.database.shared:
+            self.clock.pass_by(seconds)
+            return
+        with tables(self.where) as stored:
+            query = "SELECT table_name, column_name FROM information_schema.columns WHERE data_type LIKE 'timestamp%'"
+            stored.execute("BEGIN")
+            columns: dict[str, list[str]] = {}
+            for table, column in stored.execute(query + " AND table_schema = 'public'").fetchall():
+                columns.setdefault(table, []).append(f"{column} = {column} - interval '{seconds} seconds'")
+            for table, changes in columns.items():
+                stored.execute(f"UPDATE {table} SET {', '.join(changes)}")
+            stored.execute("COMMIT")
 
     def ask(self, query: str, *values: Any) -> list[Any]:
         """The rows of a query."""
@@ -161,10 +184,10 @@ async def house_at(folder: Path) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def house_on(database: Database, where: Where) -> AsyncIterator[House]:
+async def house_on(database: Database, where: Where, clock: Clock | None = None) -> AsyncIterator[House]:
     """A house on `database`, found by other programs at `where`, with its ledger running, and a lease NODE."""
     await database.open()
-    house = House(where, database, Clock())
+    house = House(where, database, clock or Clock())
     committing = asyncio.create_task(house.ledger.run())
     try:
         await house.node(NODE)

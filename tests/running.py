@@ -9,8 +9,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
@@ -194,24 +194,40 @@ def variables_for(where: Where, port: int) -> dict[str, str]:
     }
 
 
-async def spawn(folder: Path, port: int, **environment: str) -> Running:
-    """A hub as a process of its own (`hub serve`), ready; end it with `kill`."""
-    path = folder / "hub.db"
+async def spawn(
+    folder: Path,
+    port: int,
+    where: Where | None = None,
+    command: Sequence[str] = ("-m", "hub", "serve"),
+    **environment: str,
+) -> Running:
+    """A hub as a process of its own (`hub serve`), ready; end it with `kill`.
+
+    Its log is in `folder`, and its database too unless it is somewhere else: `where`.
+    """
+    path = folder / "hub.db" if where is None else where
     variables = variables_for(path, port) | environment
     log = (folder / "hub.log").open("ab")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hub", "serve", env=variables, stdout=log, stderr=log
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, env=variables, stdout=log, stderr=log)
     log.close()
     spawned = Running((port,), path, process=process)
+    try:
+        await _ready(spawned, (folder / "hub.log").read_text)
+    except BaseException:
+        await kill(spawned)
+        raise
+    return spawned
+
+
+async def _ready(spawned: Running, log: Callable[[], str]) -> None:
+    assert spawned.process is not None
     async with asyncio.timeout(PATIENCE), spawned.http() as http:
         while True:
-            assert process.returncode is None, (folder / "hub.log").read_text()
-            try:
+            assert spawned.process.returncode is None, log()
+            with suppress(httpx2.TransportError):
                 if (await http.get("/readyz")).status_code == 200:
-                    return spawned
-            except httpx2.TransportError:
-                await asyncio.sleep(0.02)
+                    return
+            await asyncio.sleep(0.02)
 
 
 async def kill(spawned: Running, how: signal.Signals = signal.SIGKILL) -> int:

@@ -80,6 +80,12 @@ async def hub_process(folder: Path, *arguments: str, **environment: str) -> Ende
         (SECRETS | {"HUB_JWT_SECRET": "short"}, "HUB_JWT_SECRET: takes a secret of 32 bytes or more"),
         (SECRETS | {"HUB_JWT_JWKS_URL": "https://id.example/keys"}, "never both"),
         (SECRETS | {"HUB_WORKERS": "2"}, "HUB_WORKERS: more than 1 needs PostgreSQL and Redis"),
+        (SECRETS | {"HUB_WORKERS": "2", "HUB_DATABASE_URL": "postgresql://db/hub"}, "Redis: set HUB_REDIS_URL"),
+        (SECRETS | {"HUB_WORKERS": "2", "HUB_REDIS_URL": "redis://bus"}, "Redis: set HUB_DATABASE_URL to `postgresql"),
+        (SECRETS | {"HUB_REDIS_URL": "redis://bus"}, "HUB_REDIS_URL: processes that share a bus must share a database"),
+        (SECRETS | {"HUB_REDIS_URL": "http://bus"}, "HUB_REDIS_URL: takes `redis://[user:password@]host"),
+        (SECRETS | {"HUB_DATABASE_URL": "mysql://db/hub"}, "HUB_DATABASE_URL: takes `sqlite:///FILE` or `postgresql:"),
+        (SECRETS | {"HUB_STOP_SECONDS": "0"}, "HUB_STOP_SECONDS: takes seconds from 1 to 3600"),
         (SECRETS | {"HUB_PORT": "http"}, "HUB_PORT: takes a whole number"),
         (SECRETS | {"HUB_DATABASE_URL": "sqlite:////no/such/folder/hub.db"}, "/no/such/folder/hub.db can't be used"),
     ],
@@ -90,6 +96,14 @@ async def test_serve_says_in_a_sentence_what_it_lacks(tmp_path: Path, environmen
     assert ended.err.startswith("hub: ")
     assert said in ended.err
     assert len(ended.err.splitlines()) == 1
+
+
+async def test_workers_by_the_option_are_refused_like_those_of_the_variable(tmp_path: Path) -> None:
+    ended = await hub_command(tmp_path, "serve", "--workers", "2", **SECRETS)
+    assert (ended.code, len(ended.err.splitlines())) == (2, 1)
+    assert ended.err.startswith("hub: HUB_WORKERS: more than 1 needs PostgreSQL and Redis")
+    ended = await hub_command(tmp_path, "serve", "--workers", "1", HUB_WORKERS="2")
+    assert ended.err.startswith("hub: HUB_JWT_SECRET")  # the option goes before, and nothing is wrong with it
 
 
 async def test_a_demo_that_keeps_its_database_needs_a_key_that_is_kept_too(tmp_path: Path) -> None:

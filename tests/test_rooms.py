@@ -40,17 +40,26 @@ class Slow:
         self.away = 0
         self.ended: dict[str, LeaveReason] = {}
         self.edited: list[tuple[Session, int]] = []
+        self.asked_since: list[datetime] = []
+        self.clock = NOON
+        self.rosters = 0
+        self.broken = False
+        self.refused = 0
 
     def now(self) -> datetime:
-        return NOON
+        return self.clock
 
     async def revisions(self, session_ids: Iterable[int]) -> dict[int, int]:
+        if self.broken:
+            self.refused += 1
+            raise Unavailable()
         return {one: self.truth[one][0].revision for one in session_ids if one in self.truth}
 
     async def ended_visits(self, visit_ids: Collection[str]) -> dict[str, LeaveReason]:
         return {one: reason for one, reason in self.ended.items() if one in visit_ids}
 
     async def edited_since(self, since: datetime) -> list[tuple[Session, int]]:
+        self.asked_since.append(since)
         return list(self.edited)
 
     async def states(self, session_ids: Iterable[int]) -> dict[int, Snapshot]:
@@ -59,6 +68,7 @@ class Slow:
         return asked
 
     async def roster(self, session_id: int) -> tuple[int, list[Present]]:
+        self.rosters += 1
         if self.away:
             self.away -= 1
             raise Unavailable()

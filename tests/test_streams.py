@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +113,18 @@ async def test_a_stream_watches_its_room_before_its_answer_begins(tmp_path: Path
         room = rooms.get(1)
         assert room is not None
         assert not room.empty
+
+
+async def test_a_stream_that_ends_because_the_hub_stops_says_when_to_come_back(tmp_path: Path) -> None:
+    told = []
+    async with running(tmp_path, leave_grace_seconds=4.0) as hub, hub.http() as http:
+        await hub.create()
+        assert hub.hub is not None
+        async with asyncio.timeout(2 * PATIENCE), AsyncExitStack() as stack:
+            responses = [await stack.enter_async_context(http.stream("GET", f"{API}/1/events")) for _ in range(20)]
+            hub.hub.failed()  # as a stop does
+            for response in responses:
+                lines = [line async for line in response.aiter_lines() if line.startswith("retry: ")]
+                told.append(int(lines[-1].removeprefix("retry: ")))
+    assert all(3000 <= delay <= 5000 for delay in told)
+    assert len(set(told)) > 10  # the first `retry` is the same for all

@@ -51,18 +51,19 @@ class Comparing:
         ids = list(known)
         for first in range(0, len(ids), AT_ONCE):
             stored = await self._rooms.source.revisions(ids[first : first + AT_ONCE])
-            newer = [session_id for session_id, revision in stored.items() if revision > known[session_id]]
-            await self._learn(newer)
+            # An older one too: what is shown was never stored, or was lost when a standby took over.
+            other = [session_id for session_id, revision in stored.items() if revision != known[session_id]]
+            await self._learn(other, known)
         since = self._rooms.catalog_since
         if since is not None:
             await self._compare_catalog(since)
 
-    async def _learn(self, session_ids: list[int]) -> None:
+    async def _learn(self, session_ids: list[int], known: dict[int, int]) -> None:
         if not session_ids:
             return
         for session_id, snapshot in (await self._rooms.source.states(session_ids)).items():
             room = self._rooms.get(session_id)
-            if room is not None and room.learn(snapshot):
+            if room is not None and room.learn(snapshot, wrong=known[session_id]):
                 self.healed += 1
 
     async def _compare_catalog(self, since: datetime) -> None:

@@ -75,16 +75,21 @@ class Room:
         """Whether nobody listens, or is about to."""
         return not (self._watchers or self._insiders or self.openers)
 
-    def learn(self, snapshot: Snapshot) -> bool:
-        """Take a state that was read; False when what was heard is as new. What led to it may have been missed."""
+    def learn(self, snapshot: Snapshot, wrong: int | None = None) -> bool:
+        """Take a state that was read; False when what was heard is as new. What led to it may have been missed.
+
+        `wrong` is a revision that was shown and is not stored: what was read then takes its place, though it is older.
+        """
         state, rule = snapshot
         known = self.state
-        if known is not None and state.revision <= known.revision:
+        if known is not None and state.revision <= known.revision != wrong:
             return False
         self.state, self.rule = state, rule
         if known is not None:
             self._mend_now()
             self._tell_soon(known)
+        if known is not None and known.revision > state.revision:
+            self._heard = Heard(state.revision)
         self._heard.know(state.revision)
         return True
 
@@ -256,6 +261,8 @@ class Room:
         try:
             while self._roster is None and any(map(self._may_see, self._insiders)):
                 try:
+                    # What was heard before is in what is read now.
+                    self._while_loading.clear()
                     roster = Roster(*await self._rooms.source.roster(self.id))
                     for change in self._while_loading:
                         roster.hear(change)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub.store import schema
 from hub.store.postgresql import dialed
+from hub.values import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _of_file(path: Path) -> Condition:
 
 def _of_server(url: str) -> Condition:
     address = dialed(url)
-    name = address.set(query={}).render_as_string()
+    name = shown(url)
     engine = create_engine(address, poolclass=NullPool)
     try:
         with engine.connect() as connection:

@@ -28,6 +28,7 @@ from hub.errors import Unavailable
 from hub.store import schema
 from hub.store.database import Database, Locked, Unusable, border
 from hub.store.threads import ConnectionThreads, Limits
+from hub.values import shown
 
 T = TypeVar("T")
 log = logging.getLogger("hub.store")
@@ -107,7 +108,7 @@ class PostgresDatabase(Database):
             return await asyncio.to_thread(self._migrate)
         except (SQLAlchemyError, CommandError) as error:
             why = str(error.orig).strip() if isinstance(error, DBAPIError) else error
-            raise Unusable(f"the database {self._url.render_as_string()} can't be used: {why}") from error
+            raise Unusable(f"the database {shown(self.url)} can't be used: {why}") from error
 
     def _migrate(self) -> str:
         with self._engine.connect() as connection:

@@ -77,7 +77,11 @@ NAMED_BOOKINGS = select(session_bookings).where(_among(session_bookings, "id"))
 VISITS = select(session_participants).where(_among(session_participants, "session_id"), OPEN_VISIT)
 DROPPED = (
     update(session_participants)
-    .where(session_participants.c.id == bindparam("visit"), OPEN_VISIT)
+    .where(
+        session_participants.c.id == bindparam("visit"),
+        session_participants.c.node_id == bindparam("node"),
+        OPEN_VISIT,
+    )
     .values(dropped_at=bindparam("at"))
 )
 PAYMENTS = select(session_payments).where(_among(session_payments, "booking_id") | _among(session_payments, "id"))
@@ -231,9 +235,14 @@ def beat(connection: Connection, node_id: str, now: datetime, state: str) -> boo
     return bool(connection.execute(update(nodes).where(own).values(last_beat=newest, state=state)).rowcount)
 
 
-def note_drops(connection: Connection, dropped: Mapping[str, datetime]) -> None:
-    """Keep when the sockets of these open visits went, in case nobody lives to record the leave."""
-    connection.execute(DROPPED, [{"visit": visit_id, "at": at} for visit_id, at in sorted(dropped.items())])
+def note_drops(connection: Connection, node_id: str, dropped: Mapping[str, datetime]) -> None:
+    """Keep when the sockets of these open visits went, in case nobody lives to record the leave.
+
+    Nothing is kept under a lease that was taken away: those visits end when that process was last heard of.
+    """
+    if living_nodes(connection, [node_id]):
+        rows = [{"node": node_id, "visit": visit_id, "at": at} for visit_id, at in sorted(dropped.items())]
+        connection.execute(DROPPED, rows)
 
 
 def bury_node(connection: Connection, node_id: str, seen_at: datetime) -> bool:

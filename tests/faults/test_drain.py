@@ -175,7 +175,7 @@ async def test_a_database_that_is_locked_by_another_program_does_not_hold_a_stop
 ) -> None:
     hub = await spawn(tmp_path, free_port(), HUB_STOP_SECONDS=limit)
     try:
-        with closing(sqlite3.connect(hub.path, timeout=PATIENCE, isolation_level=None)) as other:
+        with closing(sqlite3.connect(hub.where, timeout=PATIENCE, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             hub_process = hub.process
             assert hub_process is not None

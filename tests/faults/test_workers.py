@@ -131,6 +131,13 @@ async def test_workers_that_do_not_stop_are_killed_after_the_limit(tmp_path: Pat
     assert "".join(one.said).count("does not stop: killed") == COUNT
 
 
+async def test_a_second_signal_is_impatience_and_passed_on_as_such(tmp_path: Path) -> None:
+    async with ready(tmp_path, stop_seconds=60, manners="deaf") as one:  # deaf to the first one only
+        one.process.send_signal(signal.SIGTERM)
+        assert await one.end(signal.SIGINT) == 0
+    assert "killed" not in "".join(one.said)
+
+
 async def test_workers_that_fail_at_start_again_and_again_are_given_up(tmp_path: Path) -> None:
     async with supervised(tmp_path) as one:
         one.flag.touch()
@@ -221,10 +228,10 @@ sys.exit(supervise(command, places, 25, lambda: sys.stderr.write("ready\\n")))
 
 
 async def test_a_hub_is_a_good_worker_that_says_when_it_serves_and_sends_people_home(tmp_path: Path) -> None:
-    hub = Running(free_port(), tmp_path / "hub.db")
+    hub = Running((free_port(),), tmp_path / "hub.db")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SUPERVISED_HUB, str(hub.port),
-        env=variables_for(hub.path, hub.port), stderr=asyncio.subprocess.PIPE,
+        env=variables_for(hub.where, hub.port), stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     one = Supervised(process, tmp_path, hub.port)
     try:

@@ -114,16 +114,10 @@ class Link:
 
     async def _listen(self) -> None:
         while True:
-            why: BaseException = Refused("the connection ended")
             try:
                 await self._session()
-            except* AWAY as group:
-                why = group.exceptions[0]
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # A task group that is failing already swallows a cancellation (Python 3.11).
-                raise asyncio.CancelledError
-            self._outage.began(why)
+            except AWAY as error:
+                self._outage.began(error)
             self._ears.doubt()
             self._failures += 1
             await asyncio.sleep(pause(self._failures))
@@ -131,21 +125,25 @@ class Link:
     async def _session(self) -> None:
         """One connection's life: it ends by raising, never by itself."""
         connection = await self._servers.connect(self.address)
+        self._asked.clear()
+        self._unanswered.clear()
+        self._touched = set(self._wanted)
+        self.owed = set(self._wanted)
+        self._wake.set()
+        # No TaskGroup: one that fails while its owner is cancelled forgets that, and would never end (Python 3.11).
+        parts = [asyncio.create_task(part) for part in (self._ask(connection), self._read(connection), self._watch())]
         try:
-            self._asked.clear()
-            self._unanswered.clear()
-            self._touched = set(self._wanted)
-            self.owed = set(self._wanted)
-            self._wake.set()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._ask(connection))
-                group.create_task(self._read(connection))
-                group.create_task(self._watch())
+            ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in ended:
+                part.result()
         finally:
             self.up = False
             for channel in list(self._waiting):
                 self._release(channel)
+            for part in parts:
+                part.cancel()
             await drop(connection)
+            await asyncio.gather(*parts, return_exceptions=True)
 
     async def _ask(self, connection: AbstractConnection) -> None:
         """Bring what is asked of the server to what is wanted."""
@@ -172,7 +170,10 @@ class Link:
     async def _read(self, connection: AbstractConnection) -> None:
         while True:
             reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
-            kind, channel, payload = reply
+            try:
+                kind, channel, payload = reply
+            except (TypeError, ValueError):
+                raise Refused(f"this is no Redis: {reply!r:.100}") from None
             if kind in (b"message", b"smessage"):
                 if channel == self.beat:
                     self._beaten(payload)
@@ -235,5 +236,6 @@ class Link:
         self.sender.beat(self.beat, _TIME.pack(asyncio.get_running_loop().time()))
 
     def _beaten(self, payload: bytes) -> None:
-        self._seen = asyncio.get_running_loop().time()
-        self.lag = self._seen - _TIME.unpack(payload)[0]
+        if len(payload) == _TIME.size:
+            self._seen = asyncio.get_running_loop().time()
+            self.lag = self._seen - _TIME.unpack(payload)[0]

@@ -34,6 +34,9 @@ LONGEST_PAUSE = 1.5
 AWAY = (RedisError, OSError)
 """What says that a server can't be reached or does not do what it is asked; time-outs are OSErrors."""
 
+STRANGE = (AttributeError, IndexError, TypeError, ValueError)
+"""What an answer of another shape than Redis documents ends in: no reason for this process to die."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -111,7 +114,7 @@ class Servers:
         for address in list(self._known):
             try:
                 found = await self._layout_by(address)
-            except AWAY as error:
+            except (*AWAY, *STRANGE) as error:
                 failures.append(f"{address}: {told(error)}")
                 continue
             others = [one for one in (*self.url.addresses, *self._masters(found)) if one != address]
