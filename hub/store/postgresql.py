@@ -181,6 +181,8 @@ class PostgresDatabase(Database):
                 result = await self._readers.run(job)
                 self._lost = False
                 return result
+            except Locked as slow:
+                raise Unavailable("The database takes too long to answer this right now.") from slow
             except _Again as refusal:
                 self._give_up(refusal, until)
             # After a loss that is over, each of these connections learns of it only by being used.
