@@ -86,10 +86,6 @@ class Asked:
         if not self.thawed or what == "leave":
             self.answers[what].add(answer)
 
-    def worst(self, what: str) -> float:
-        """The longest wait for an answer."""
-        return max(self.took[what])
-
     async def requests(self, node: Running, session: int, method: str, path: str) -> None:
         """Ask again and again until it thaws."""
         number = 0
@@ -156,9 +152,23 @@ async def ping_all(clients: list[Client]) -> float:
     return time.monotonic() - since
 
 
-async def test_while_the_database_stands_still_nobody_is_sent_away_and_every_leave_is_kept_with_its_time(
-    place: Place, own_postgres: PostgresServer
-) -> None:
+@dataclass
+class Scene:
+    """Two nodes, people inside one session by both, and who looks at it."""
+
+    hub: Running
+    nodes: list[Running]
+    session: int
+    booked: set[str]
+    eyes: list[Eye]
+    leavers: list[Client]
+    stayers: list[Client]
+    joiners: list[Client]
+
+
+@asynccontextmanager
+async def scene(place: Place) -> AsyncIterator[Scene]:
+    """Everyone is there; those who want to join have a seat and a socket."""
     async with running_twice(place, lease_seconds=LEASE) as hub, AsyncExitStack() as stack:
         nodes = [Running((port,), hub.where) for port in hub.ports]
         session = (await hub.create(rosterVisibility="host"))["id"]
@@ -172,54 +182,70 @@ async def test_while_the_database_stands_still_nobody_is_sent_away_and_every_lea
             await stack.enter_async_context(Client.with_headers(node, bearer(f"joiner-{number}")))
             for number, node in enumerate(nodes)
         ]
-        before = leases(place.database)
-        asked = Asked()
-        await asyncio.to_thread(own_postgres.freeze)
-        asking = [asyncio.create_task(asked.joins(client, session)) for client in joiners]
-        for node in nodes:
-            asking.append(asyncio.create_task(asked.requests(node, session, "POST", "/book")))
-            asking.append(asyncio.create_task(asked.requests(node, session, "GET", "")))
-        began = time.monotonic()
-        going = asyncio.create_task(go(asked, leavers, session, FROZEN * 0.6))
-        await asyncio.sleep(FROZEN / 2)
-        pong = await ping_all(stayers)
-        await asyncio.sleep(began + FROZEN - time.monotonic())
-        asked.thawed = True
-        async with halted(place.second):
-            await asyncio.to_thread(own_postgres.thaw)
-            await asyncio.sleep(SLOW_SECONDS)
+        ids = {answer.body["data"]["id"] for answer in booked}
+        yield Scene(hub, nodes, session, ids, eyes, leavers, stayers, joiners)
+        await asyncio.gather(*(client.socket.close() for client in [*stayers, *leavers]))  # or each takes a second
+
+
+async def freeze_under(on: Scene, place: Place, server: PostgresServer, asked: Asked) -> dict[str, datetime]:
+    """Freeze the database under all of it, and the second node for a bit longer; when everyone left who did."""
+    await asyncio.to_thread(server.freeze)
+    began = time.monotonic()
+    asking = [asyncio.create_task(asked.joins(client, on.session)) for client in on.joiners]
+    for node in on.nodes:
+        asking.append(asyncio.create_task(asked.requests(node, on.session, "POST", "/book")))
+        asking.append(asyncio.create_task(asked.requests(node, on.session, "GET", "")))
+    going = asyncio.create_task(go(asked, on.leavers, on.session, FROZEN * 0.6))
+    await asyncio.sleep(FROZEN / 2)
+    asked.took["ping"].append(await ping_all(on.stayers))
+    await asyncio.sleep(began + FROZEN - time.monotonic())
+    asked.thawed = True
+    async with halted(place.second):
+        await asyncio.to_thread(server.thaw)
+        await asyncio.sleep(SLOW_SECONDS)
+    async with asyncio.timeout(2 * PATIENCE):
+        went = await going
+        await asyncio.gather(*asking)
+    return went
+
+
+async def until_written(on: Scene, went: dict[str, datetime], asked: Asked) -> None:
+    """Wait for every leave; each has its time and its reason."""
+    since = time.monotonic()
+    rows = await until_visits(on.hub, on.session, lambda rows: all(row.left for row in rows if row.user in went))
+    written = time.monotonic() - since
+    errors = [abs((row.left - went[row.user]).total_seconds()) for row in rows if row.user in went and row.left]
+    figures.info(
+        "postgresql frozen %.0f s: leaves off by %.2f s at most, all written %.1f s after both nodes went on; %s",
+        *(FROZEN, max(errors), written, {what: f"{max(took):.2f} s" for what, took in asked.took.items()}),
+    )
+    assert len(errors) == len(LEAVERS)
+    assert max(errors) <= 1.0
+    assert written <= WRITTEN_WITHIN
+    assert {row.reason for row in rows if row.user in went} == {"left", "disconnected"}
+
+
+async def test_while_the_database_stands_still_nobody_is_sent_away_and_every_leave_is_kept_with_its_time(
+    place: Place, own_postgres: PostgresServer
+) -> None:
+    asked, where = Asked(), place.database
+    async with scene(place) as on:
+        before = leases(where)
+        went = await freeze_under(on, place, own_postgres, asked)
         thawed = time.monotonic()
-        async with asyncio.timeout(2 * PATIENCE):
-            went = await going
-            await asyncio.gather(*asking)
-        rows = await until_visits(hub, session, lambda rows: all(row.left for row in rows if row.user in went))
-        written = time.monotonic() - thawed
-        errors = [abs((row.left - went[row.user]).total_seconds()) for row in rows if row.user in went and row.left]
-        figures.info(
-            "postgresql frozen %.0f s: leaves off by %.2f s at most, all written after %.1f s; pong %.2f s, %s",
-            *(FROZEN, max(errors), written, pong, {what: f"{asked.worst(what):.1f} s" for what in asked.took}),
-        )
-        assert len(errors) == len(LEAVERS)
-        assert max(errors) <= 1.0
-        assert written <= WRITTEN_WITHIN
-        assert {row.reason for row in rows if row.user in went} == {"left", "disconnected"}
-        assert dict(asked.answers) == {
-            "join": {"unavailable"},
-            "POST": {"503 unavailable"},
-            "GET": {"503 unavailable"},
-            "leave": {"ok"},
-        }
-        assert max(asked.worst(what) for what in asked.took) <= ANSWERED_WITHIN
-        assert pong <= 1.0
-        assert [client.socket.close_code for client in [*stayers, *joiners]] == [None] * (len(STAYERS) + 2)
-        await until_same(place.database, eyes, PATIENCE)
-        kept = {answer.body["data"]["id"] for answer in booked} | set(asked.booked)
-        assert kept <= set(ask(place.database, "SELECT id FROM session_bookings WHERE status = 'confirmed'"))
-        assert people_counted(place.database, session) + seats_sold_once(place.database, session) == []
+        await until_written(on, went, asked)
+        unavailable = {"join": {"unavailable"}, "POST": {"503 unavailable"}, "GET": {"503 unavailable"}}
+        assert dict(asked.answers) == unavailable | {"leave": {"ok"}}
+        assert max(max(took) for took in asked.took.values()) <= ANSWERED_WITHIN
+        assert max(asked.took["ping"]) <= 1.0
+        assert {client.socket.close_code for client in [*on.stayers, *on.joiners]} == {None}
+        await until_same(where, on.eyes, PATIENCE)
+        kept = set(ask(where, "SELECT id FROM session_bookings WHERE status = 'confirmed'"))
+        assert on.booked | set(asked.booked) <= kept
+        assert people_counted(where, on.session) + seats_sold_once(where, on.session) == []
         await asyncio.sleep(max(0.0, thawed + LEASE + 2 - time.monotonic()))  # by then whoever was silent is buried
-        assert leases(place.database) == before
-        assert {row.user for row in visits(hub, session) if row.left is None} >= set(STAYERS)
-        await asyncio.gather(*(client.socket.close() for client in [*stayers, *leavers]))
+        assert leases(where) == before
+        assert {row.user for row in visits(on.hub, on.session) if row.left is None} >= set(STAYERS)
 
 
 async def test_control_a_reaper_that_does_not_wait_for_calm_buries_a_living_node(

@@ -88,6 +88,15 @@ async def ping_on(clients: Sequence[Client], until: float) -> float:
     return worst
 
 
+async def someone_inside(stack: AsyncExitStack, node: Running, session: int) -> Client:
+    """A socket at this node that has joined."""
+    person = f"inside-{node.port}"
+    await node.book(session, person)
+    client = await stack.enter_async_context(Client.with_headers(node, bearer(person)))
+    await inside(client, session)
+    return client
+
+
 async def test_a_session_that_somebody_holds_is_refused_in_time_while_the_others_go_on_and_sockets_live(
     place: Place,
 ) -> None:
@@ -95,12 +104,7 @@ async def test_a_session_that_somebody_holds_is_refused_in_time_while_the_others
         nodes = each(hub)
         sessions = [(await hub.create(rosterVisibility="host"))["id"] for _ in range(3)]
         eyes = [await stack.enter_async_context(Eye.at(node, sessions)) for node in nodes]
-        clients = []
-        for number, node in enumerate(nodes):
-            await node.book(sessions[0], f"inside-{number}")
-            client = await stack.enter_async_context(Client.with_headers(node, bearer(f"inside-{number}")))
-            await inside(client, sessions[0])
-            clients.append(client)
+        clients = [await someone_inside(stack, node, sessions[0]) for node in nodes]
         with held(place.database, f"SELECT id FROM live_sessions WHERE id = {sessions[0]} FOR UPDATE"):
             until = time.monotonic() + HELD_SECONDS - 1
             async with asyncio.timeout(HELD_SECONDS + PATIENCE):
