@@ -10,15 +10,18 @@ import pytest
 import pytest_asyncio
 
 from tests.conforming import ANN, PRICE, ask, got, refused
-from tests.running import API, EXPERT, OTHER_EXPERT, Client, Running, bearer, now, running
+from tests.conftest import a_hub
+from tests.running import API, EXPERT, OTHER_EXPERT, Client, Running, bearer, now
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module", name="hub")
-async def hub_with_six(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+@pytest_asyncio.fixture(loop_scope="module", scope="module", name="hub", params=["one", "two"])
+async def hub_with_six(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
     """A hub with six sessions, named a to f in the order of their making; e has ended and f was called off."""
-    async with running(tmp_path_factory.mktemp("hub")) as hub:
+    async with a_hub(request, tmp_path_factory.mktemp("hub")) as hub:
         a = await hub.create(title="a Soil", startsAt=_in(50), courseId="c-1", description="100% clay_ey")
         b = await hub.create(OTHER_EXPERT, title="b Water", startsAt=_in(10), maxParticipants=1)
         await hub.create(title="c Sun", startsAt=_in(30), price=PRICE, courseId="c-1")
@@ -36,7 +39,8 @@ async def hub_with_six(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
             yield hub
 
 
-BEGIN = now()
+BEGIN = now() + timedelta(minutes=30)
+"""Late enough that all starts lie ahead when these tests have their turn."""
 
 
 def _in(minutes: float) -> str:
