@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import msgspec
@@ -15,7 +14,7 @@ from hub.domain.people import Role
 from tests.bus.listening import a_change
 from tests.domain.factories import NOW, PRICE, a_session
 
-ORIGIN = os.urandom(wire.ORIGIN_BYTES)
+ORIGIN = bytes(range(100, 116))
 CANARIES = ("canary-of-the-meeting", "canary-of-the-password")
 WHOLE = replace(
     a_change(),

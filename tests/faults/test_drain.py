@@ -149,8 +149,11 @@ async def end_of(folder: Path, hold: str) -> tuple[int, str]:
     try:
         async with asyncio.timeout(PATIENCE):
             await listens(port)
-            process.send_signal(signal.SIGTERM)
-            return await process.wait(), (folder / "held.log").read_text()
+            while process.returncode is None:
+                # Python does not hear one that comes just before a write that blocks: only the next one, which ends it.
+                process.send_signal(signal.SIGTERM)
+                await asyncio.wait([asyncio.ensure_future(process.wait())], timeout=3)
+            return process.returncode, (folder / "held.log").read_text()
     finally:
         os.close(unread)
         os.close(full)

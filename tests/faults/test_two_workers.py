@@ -55,7 +55,7 @@ async def kill_one(nodes: Nodes, supervisor: int, guests: list[Guest], shares: C
 
 
 async def test_a_session_spans_two_workers_and_one_that_is_killed_is_replaced(nodes: Nodes) -> None:
-    nodes.lease = 2.0
+    nodes.lease = 6.0
     async with together(nodes):
         node = await nodes.start(HUB_WORKERS="2")
         supervisor = pid(node)
