@@ -111,7 +111,8 @@ def _supervise(settings: Settings) -> int:
     where = f"listening on {url}, {settings.workers} workers, database {shown(settings.database_url)}"
 
     def command(descriptors: Sequence[int]) -> list[str]:
-        return [sys.executable, "-m", "hub", "serve", *(f"--fd={descriptor}" for descriptor in descriptors)]
+        # -P: as with the `hub` command itself, the present directory is no place to import from.
+        return [sys.executable, "-P", "-m", "hub", "serve", *(f"--fd={descriptor}" for descriptor in descriptors)]
 
     return supervise(command, places, settings.stop_seconds, lambda: click.echo(f"hub: {where}", err=True))
 

@@ -9,7 +9,7 @@ HubError
 │   InvalidTransition, CapacityBelowSeats, NotActive   what the session allows
 ├── PreconditionFailed, InvalidInput, InvalidSignature,
 │   TooLarge, RateLimited                              what you sent
-└── Internal, Unavailable, LeaseLost                   what we owe you
+└── Internal, Unavailable, LeaseLost, Undecided        what we owe you
 """
 
 from __future__ import annotations
@@ -188,3 +188,7 @@ class Unavailable(HubError):
 
 class LeaseLost(Unavailable):
     """This process was given up by the others; connect again."""
+
+
+class Undecided(Unavailable):
+    """The database was lost while it answered, so this may have been done: look before you try again."""

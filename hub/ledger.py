@@ -159,7 +159,7 @@ class Ledger:
                 await self._commit(part)
         elif isinstance(error, Unavailable):
             for call in group:
-                _answer(call, Unavailable(error.message))
+                _answer(call, type(error)(error.message))
         elif len(group) > 1:
             for call in group:
                 await self._commit([call])

@@ -58,7 +58,10 @@ def database(text: str) -> str:
         return f"postgresql://{rest}"
     if text.startswith("sqlite:///") and len(text) > len("sqlite:///") and ":memory:" not in text:
         return text
-    raise ValueError("takes `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`")
+    raise ValueError(
+        "takes `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`; what a password has of `@`, `/`, `:` "
+        "and `%` is written as `%40`, `%2F`, `%3A` and `%25`"
+    )
 
 
 def shown(url: str) -> str:
@@ -71,11 +74,12 @@ def shown(url: str) -> str:
 
 
 def _is_split(text: str) -> bool:
+    """Whether the parts can be told apart: an unescaped `@` of a password would make a host of its rest."""
     try:
-        urlsplit(text)
+        parts = urlsplit(text)
+        return parts.netloc.count("@") <= 1 and parts.port != 0
     except ValueError:
         return False
-    return True
 
 
 def secret(text: str) -> str:

@@ -134,6 +134,36 @@ async def test_a_roster_and_visits_that_ended_unheard_are_mended_by_comparing(ro
     assert host.ended == [(1, LeaveReason.CANCELLED)]
 
 
+async def test_what_is_lost_while_a_roster_is_read_is_in_the_next_reading(rooms: Rooms, source: Slow) -> None:
+    host = Visitor()
+    source.truth[1], source.people = (state(1, 10), OPEN), [ANN]
+    room = (await rooms.open([1]))[1]
+    source.late.clear()
+    room.enter(host, host=True)
+    await asyncio.sleep(0)
+    source.truth[1], source.people = (state(1, 11), OPEN), [ANN, BEN]  # nobody hears of it but the comparing
+    await Comparing(rooms).compare()
+    source.late.set()
+    assert [one["id"] for one in (await host.until("roster"))["participants"]] == ["ann", "ben"]
+    rooms.receive(SessionChanged(state(1, 12), OPEN, left=("ann",)))
+    assert (await host.until("presence"))["left"] == [{"id": "ann"}]
+
+
+async def test_a_visit_that_ends_while_it_is_looked_for_is_found_by_the_next_look(rooms: Rooms, source: Slow) -> None:
+    host = Visitor()
+    await entered(rooms, source, host)
+    rooms.register_visit("v-1", 1, host)
+    source.late.clear()
+    source.truth[1] = (state(1, 2), OPEN)
+    await Comparing(rooms).compare()
+    await asyncio.sleep(0)
+    source.truth[1], source.ended = (state(1, 3), OPEN), {"v-1": LeaveReason.CANCELLED}
+    await Comparing(rooms).compare()
+    source.late.set()
+    await until(host, lambda: bool(host.ended))
+    assert host.ended == [(1, LeaveReason.CANCELLED)]
+
+
 async def test_revisions_that_overtake_each_other_are_told_once_each_and_nothing_is_read(
     rooms: Rooms, source: Slow
 ) -> None:

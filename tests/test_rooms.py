@@ -44,6 +44,8 @@ class Slow:
         self.clock = NOON
         self.rosters = 0
         self.broken = False
+        self.late = asyncio.Event()
+        self.late.set()
         self.refused = 0
 
     def now(self) -> datetime:
@@ -56,7 +58,9 @@ class Slow:
         return {one: self.truth[one][0].revision for one in session_ids if one in self.truth}
 
     async def ended_visits(self, visit_ids: Collection[str]) -> dict[str, LeaveReason]:
-        return {one: reason for one, reason in self.ended.items() if one in visit_ids}
+        ended = {one: reason for one, reason in self.ended.items() if one in visit_ids}
+        await self.late.wait()
+        return ended
 
     async def edited_since(self, since: datetime) -> list[tuple[Session, int]]:
         self.asked_since.append(since)
@@ -72,7 +76,9 @@ class Slow:
         if self.away:
             self.away -= 1
             raise Unavailable()
-        return self.truth[session_id][0].revision, list(self.people)
+        read = self.truth[session_id][0].revision, list(self.people)
+        await self.late.wait()
+        return read
 
 
 class Ear:

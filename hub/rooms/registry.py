@@ -9,13 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from hub import news, views
+from hub.bus import CATALOG
 from hub.domain.events import SessionChanged
 from hub.domain.model import LeaveReason, Session
 from hub.rooms.listening import Interest, Listener, Newest, Source
 from hub.rooms.room import Room
-
-CATALOG = 0
-"""The topic of the list of sessions; theirs are their ids, from 1."""
 
 AT_ONCE = 500
 """Visits asked for in one read."""

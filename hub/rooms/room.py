@@ -52,10 +52,13 @@ class Room:
         self._insiders: dict[Listener, bool] = {}
         self._roster: Roster | None = None
         self._roster_load: asyncio.Task[None] | None = None
+        self._load_again = False
         self._roster_encoded = (0, b"")
         self._while_loading: list[SessionChanged] = []
         self._heard = Heard(0)
-        self._mending: asyncio.TimerHandle | asyncio.Task[None] | None = None
+        self._mending: asyncio.TimerHandle | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self._check_again = False
         self._frame = b""
         self._encoded = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -143,7 +146,8 @@ class Room:
             self._tell_soon(known)
         elif people_moved:
             self._tell_soon(known)
-        if self._heard.hole and self._mending is None:
+        behind = self._heard.hole or (self._roster is not None and self._roster.hole)
+        if behind and self._mending is None:
             self._mending = asyncio.get_running_loop().call_later(HOLE_SECONDS, self._mend)
 
     def _hear_people(self, change: SessionChanged) -> bool:
@@ -156,28 +160,32 @@ class Room:
     def _mend(self) -> None:
         """What should have come by now is lost: read what it would have said."""
         self._mending = None
-        if self._heard.hole and self.state is not None:
+        if self.state is not None and (self._heard.hole or (self._roster is not None and self._roster.hole)):
             self._heard.know(self.state.revision)
             self._mend_now()
 
     def _mend_now(self) -> None:
-        if isinstance(self._mending, asyncio.TimerHandle):
+        """Read the roster and who was put out, again if that is being done: it may have begun too early."""
+        if self._mending is not None:
             self._mending.cancel()
-        if self._roster is not None:
+            self._mending = None
+        if self._roster is not None or self._roster_load is not None:
             self._load_roster()
-        if not isinstance(self._mending, asyncio.Task) or self._mending.done():
-            self._mending = self._rooms.spawn(self._check_visits())
+        self._check_again = True
+        if self._checking is None:
+            self._checking = self._rooms.spawn(self._check_visits())
 
     async def _check_visits(self) -> None:
         try:
-            while not self.empty:
+            while self._check_again and not self.empty:
+                self._check_again = False
                 try:
                     await self._rooms.check_visits(self.id)
-                    return
                 except Unavailable:
+                    self._check_again = True
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
-            self._mending = None
+            self._checking = None
 
     def _tell_soon(self, before: PublicState | None) -> None:
         """Now, if the status changed since `before`; else when the interval since the last time is over."""
@@ -255,21 +263,15 @@ class Room:
         if self._roster_load is None:
             self._roster = None
             self._roster_load = self._rooms.spawn(self._read_roster())
+        else:
+            self._load_again = True
 
     async def _read_roster(self) -> None:
         """Read, apply what was heard meanwhile, tell all who may see it; while it can't be read, try again."""
         try:
             while self._roster is None and any(map(self._may_see, self._insiders)):
                 try:
-                    # What was heard before is in what is read now.
-                    self._while_loading.clear()
-                    roster = Roster(*await self._rooms.source.roster(self.id))
-                    for change in self._while_loading:
-                        roster.hear(change)
-                    # A hole in what was heard since: one of a lossy bus, and cured by reading again.
-                    if not roster.hole:
-                        roster.news()
-                        self._roster = roster
+                    self._roster = await self._roster_now()
                 except Unavailable:
                     log.warning("the roster of session %s can't be read now", self.id)
                     await asyncio.sleep(RETRY_SECONDS)
@@ -278,3 +280,16 @@ class Room:
             self._roster_load = None
         for listener in self._insiders:
             self._deliver_roster(listener)
+
+    async def _roster_now(self) -> Roster | None:
+        """The roster; None when what was heard while it was read does not follow on it, or may have been missed."""
+        # What was heard before is in what is read now.
+        self._while_loading.clear()
+        self._load_again = False
+        roster = Roster(*await self._rooms.source.roster(self.id))
+        for change in self._while_loading:
+            roster.hear(change)
+        if roster.hole or self._load_again:
+            return None
+        roster.news()
+        return roster

@@ -23,6 +23,7 @@ from hub.errors import (
     RateLimited,
     Unauthenticated,
     Unavailable,
+    Undecided,
 )
 from hub.ids import new_id
 from hub.presence import Stay
@@ -292,8 +293,11 @@ class Connection:
         self._joining[session_id] = None
         try:
             meeting = await self._lobby.presence.join(stay, actor, self.id)
-        except BaseException:
+        except BaseException as error:
             self._forget(stay)
+            if isinstance(error, Undecided):
+                # It may be stored, under a lease that lives: nobody else would ever end it.
+                self._lobby.presence.leave_surely(stay, LeaveReason.DISCONNECTED, self._lobby.clock())
             raise
         finally:
             ended = self._joining.pop(session_id, None)

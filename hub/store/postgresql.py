@@ -22,9 +22,9 @@ from typing import Any, TypeVar
 from alembic.util import CommandError
 from sqlalchemy import Connection, Dialect, NullPool, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from hub.errors import Unavailable
+from hub.errors import Unavailable, Undecided
 from hub.store import schema
 from hub.store.database import Database, Locked, Unusable, border
 from hub.store.threads import ConnectionThreads, Limits
@@ -44,19 +44,16 @@ LOCK_SECONDS = 2.0
 STATEMENT_SECONDS = 3.0
 JOB_SECONDS = 4.0
 """After which a connection is cut: the server did not even keep its own time-outs."""
+MIGRATE_TRIES = 5
 PATIENCE_SECONDS = 4.0
 """For how long a transaction is begun again, or asked for."""
 
-AGAIN = frozenset({"40001", "40P01", "53300", "57P01", "57P02", "57P03"})
-"""Serialization failure, deadlock, too many connections, and a server that goes or comes (PostgreSQL, appendix A)."""
+AGAIN = frozenset({"40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05", "25P03"})
+"""Serialization failure, deadlock, too many connections, a server that goes or comes, and one that ended a connection
+for being idle (PostgreSQL, appendix A)."""
 LOCKED = frozenset({"55P03", "57014"})
 """The lock's time-out, or the statement's: who waits for a row behind another waiter waits for two locks in a row,
 each as long as LOCK_SECONDS, and so for longer than STATEMENT_SECONDS."""
-
-UNDECIDED = (
-    "The database was lost while it answered: whether this was done is not known. Look before you try again; "
-    "what you then find is what holds."
-)
 
 CURRENT = text("SELECT pg_current_xact_id_if_assigned()::text")
 STATUS = text("SELECT pg_xact_status(CAST(:xid AS xid8))")
@@ -66,11 +63,11 @@ class _Again(Unavailable):
     """Nothing was changed, and another try may do."""
 
 
-class _Undecided(Unavailable):
+class _Lost(Unavailable):
     """The connection went after COMMIT was sent."""
 
     def __init__(self, xid: str | None = None, result: Any = None) -> None:
-        super().__init__(UNDECIDED)
+        super().__init__()
         self.xid = xid
         self.result = result
 
@@ -111,8 +108,19 @@ class PostgresDatabase(Database):
             raise Unusable(f"the database {shown(self.url)} can't be used: {why}") from error
 
     def _migrate(self) -> str:
-        with self._engine.connect() as connection:
-            return schema.upgrade(connection)
+        """Wait for locks in short turns only: whoever waits for a table keeps all others from it meanwhile."""
+        for attempt in range(MIGRATE_TRIES):
+            try:
+                with self._engine.connect() as connection:
+                    connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+                    connection.commit()
+                    return schema.upgrade(connection)
+            except OperationalError as error:
+                if _state(error) not in LOCKED or attempt == MIGRATE_TRIES - 1:
+                    raise
+                log.warning("somebody uses the tables: trying again")
+                time.sleep(LOCK_SECONDS)
+        raise AssertionError("the last try answers or raises")
 
     async def close(self) -> None:
         """Finish what is under way and hang up."""
@@ -136,10 +144,10 @@ class PostgresDatabase(Database):
                 result = await self._write(partial(_attempt, work))
                 self._lost = False
                 return result
-            except _Undecided as undecided:
+            except _Lost as lost:
                 log.warning("the database was lost in a commit")
-                if await self._was_committed(undecided.xid, until):
-                    return undecided.result  # type: ignore[no-any-return]  # what `work` returned, carried by an exception
+                if await self._was_committed(lost.xid, until):
+                    return lost.result  # type: ignore[no-any-return]  # what `work` returned, carried by an exception
             except _Again as refusal:
                 self._give_up(refusal, until)
             self.retries += 1
@@ -165,7 +173,7 @@ class PostgresDatabase(Database):
                 break
             await _pause(attempt)
         self._lost = True
-        raise Unavailable(UNDECIDED)
+        raise Undecided()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a read-only connection; each statement sees the newest commit. May raise `Unavailable`."""
@@ -262,6 +270,8 @@ def _state(error: DBAPIError) -> str | None:
 def may_pass(error: DBAPIError) -> bool:
     """Whether another try may do: a deadlock, a server that restarts, a connection that was lost."""
     state = _state(error)
+    if error.connection_invalidated:
+        return True
     if state is None:
         return isinstance(error, OperationalError | InterfaceError)
     return state in AGAIN or state.startswith("08")
@@ -279,15 +289,18 @@ def _attempt(work: Callable[[Connection], T], connection: Connection) -> T:
                 committing = True
         except DBAPIError as error:
             if committing and may_pass(error):
-                raise _Undecided(xid, result) from error
+                raise _Lost(xid, result) from error
             raise
     return result  # type: ignore[no-any-return]  # what `work` returned
 
 
 def _status(xid: str, connection: Connection) -> str | None:
-    with border(), _passing(), connection.begin():
-        status: str | None = connection.execute(STATUS, {"xid": xid}).scalar_one()
-        return status
+    try:
+        with border(), _passing(), connection.begin():
+            status: str | None = connection.execute(STATUS, {"xid": xid}).scalar_one()
+            return status
+    except DataError:
+        return "aborted"  # a number of the future: a standby took over that has never heard of it
 
 
 async def _pause(attempt: int) -> None:

@@ -96,6 +96,7 @@ class ConnectionThreads:
             if not job.over and job.thread is not None:
                 self._cuts += 1
                 limits.cut(job.thread)
+                job.timer = self._loop.call_later(limits.deadline, self._overdue, job, limits)
 
     def _work(self) -> None:
         connection: Connection | None = None

@@ -167,7 +167,8 @@ def save(connection: Connection, lives: Collection[LiveSession], now: datetime) 
     bookings = [(live, live.bookings[booking_id]) for live in lives for booking_id in live.touched_bookings]
     bookings.sort(key=lambda entry: entry[1].takes_a_seat)
     # In one order everywhere, as a beat may mark the same visits.
-    visits = [(live, live.visits[visit_id]) for live in lives for visit_id in sorted(live.touched_visits)]
+    visits = [(live, live.visits[visit_id]) for live in lives for visit_id in live.touched_visits]
+    visits.sort(key=lambda entry: entry[1].id)
     _change(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id in live.stored])
     bulk.add(connection, session_bookings, [booking_values(b) for live, b in bookings if b.id not in live.stored])
     _change(connection, session_participants, [visit_values(v) for live, v in visits if v.id in live.stored])

@@ -19,7 +19,7 @@ import pytest
 from hub.store.postgresql import PostgresDatabase
 from tests.faults.truth import Eye, until_same
 from tests.proxy import Direction, Proxy
-from tests.running import API, PATIENCE, Place, Running, running_twice, token
+from tests.running import API, PATIENCE, Client, Place, Running, running_twice, token
 from tests.second import Second
 from tests.servers import PostgresServer, RedisServer
 from tests.storm import Answer, Line, seats_sold_once
@@ -125,6 +125,54 @@ async def test_control_without_asking_what_became_of_it_a_booking_meets_itself(
     async with scene(scene_of, postgres_server) as on:
         answers, _, _ = await book_and_lose(on, 5, forward=True)
     assert {answer.what for answer in answers} == {"409 already_booked"}
+
+
+@asynccontextmanager
+async def lost_join(on: Scene) -> AsyncIterator[Client]:
+    """Someone whose join was committed and never answered, as nobody could tell in time; the database is back."""
+    assert on.hub.hub is not None
+    await on.node.book(on.session, "ghost")
+    async with Client.at(on.node, "ghost") as ghost:
+        commit = Commit("ghost")
+
+        def gone(direction: Direction, chunk: bytes) -> bool:
+            if commit(direction, chunk):
+                on.proxy.refuse()
+                return True
+            return False
+
+        cut = on.proxy.cut_when(gone, forward=True)
+        asking = asyncio.create_task(ghost.ask(type="join", session=on.session))
+        async with asyncio.timeout(2 * PATIENCE):
+            await cut.wait()
+            on.proxy.cut()
+            answer = await asking
+        on.proxy.accept()
+        assert answer["code"] == "unavailable"
+        assert "may have been done" in answer["message"]
+        assert len(await asyncio.to_thread(ask, on.where, "SELECT id FROM session_participants")) == 1
+        yield ghost
+
+
+async def until_open(on: Scene, count: int) -> None:
+    """Until so many visits are open, and so many people counted."""
+    query = "SELECT live, (SELECT count(*) FROM session_participants WHERE left_at IS NULL) FROM live_sessions"
+    async with asyncio.timeout(2 * PATIENCE):
+        while await asyncio.to_thread(ask, on.where, query) != [(count, count)]:  # noqa: ASYNC110  nobody is told
+            await asyncio.sleep(0.05)
+
+
+async def test_a_join_of_which_nobody_knows_what_became_leaves_no_ghost(
+    scene_of: Place, postgres_server: PostgresServer
+) -> None:
+    async with scene(scene_of, postgres_server) as on:
+        async with lost_join(on) as ghost:
+            await until_open(on, 0)
+            joined = await ghost.ask(type="join", session=on.session)
+            stored = await asyncio.to_thread(ask, on.where, "SELECT id FROM session_participants WHERE left_at IS NULL")
+            assert stored == [joined["participant"]]
+            assert (await ghost.ask(type="leave", session=on.session))["type"] == "ok"
+            await until_open(on, 0)
 
 
 async def lose_the_answer(node: Running, path: str, bearer: str, seconds: float) -> None:
