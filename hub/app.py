@@ -172,6 +172,8 @@ class Hub:
                 return f"the background task {name!r} died"
         if behind := await self.database.read(schema.behind):
             return behind
+        if not self.lease.begun:
+            return "this process has no lease yet"
         await self.bus.answers()
         return None
 

@@ -187,7 +187,7 @@ class Unavailable(HubError):
 
 
 class LeaseLost(Unavailable):
-    """This process was given up by the others; connect again."""
+    """This process has no lease, or was given up by the others: connect again in a moment."""
 
 
 class Undecided(Unavailable):

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 from hub.domain import booking, presence
 from hub.domain.model import LeaveReason
 from hub.errors import HubError
 from hub.ids import new_id
-from hub.ledger import Ledger
+from hub.ledger import Ledger, Rule
 from hub.store import care, writes
 from hub.store.database import Database
 
@@ -31,6 +31,9 @@ RECOUNT_EVERY = 60
 
 RETRY_SECONDS = 1.0
 """After a beat that failed: when the database is back, everyone must be heard before anyone is buried."""
+
+AT_ONCE = 200
+"""Sessions that are changed at once when many need it."""
 
 CROWD = 1_000
 """People named in one change at most; above it loading everyone is cheaper. Dropped sockets noted in one beat, too."""
@@ -83,8 +86,12 @@ class Lease:
         self._calm_since = self._monotonic()
 
     async def open(self) -> None:
-        """Begin the lease; raises Unavailable."""
+        """Begin the lease; raises Unavailable.
+
+        By another name each time: an attempt of which nobody knows what became may have been stored.
+        """
         await self.look()
+        self.node_id = new_id()
         await self._database.transact(partial(writes.add_node, node_id=self.node_id, now=self._clock()))
         self.begun = True
 
@@ -96,7 +103,7 @@ class Lease:
 
     async def _beaten(self) -> bool:
         try:
-            await (self.beat() if self.begun else self.open())
+            await self.beat()
         except HubError as refusal:
             log.warning("the lease could not be prolonged: %s", refusal)
             self.disturbed()
@@ -107,14 +114,19 @@ class Lease:
         return True
 
     async def beat(self) -> None:
-        """Prolong the lease; if it was taken away, give up what rested on it and begin another."""
+        """Prolong the lease, or begin it; if it was taken away, give up what rested on it and begin another."""
+        if not self.begun:
+            await self.open()
+            return
         await self.look()
         beat = partial(writes.beat, node_id=self.node_id, now=self._clock(), state=self._state)
         if not await self._database.transact(beat):
             log.error("the lease %s was taken away: closing every socket", self.node_id)
-            self.node_id = new_id()
-            await self.open()
-            self._lost()
+            self.begun = False
+            try:
+                await self.open()
+            finally:
+                self._lost()
         await self._note_drops(CROWD)
 
     async def _note_drops(self, most: int | None) -> None:
@@ -148,8 +160,11 @@ class Reaper:
         *,
         length: timedelta,
         grace: timedelta,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`length` of a lease, and the `grace` for visits of a process that said it was going."""
+        self._monotonic = monotonic
+        self._unchanged: dict[str, tuple[datetime, str, float]] = {}
         self._database = database
         self._ledger = ledger
         self._clock = clock
@@ -177,21 +192,44 @@ class Reaper:
         mine = self._lease.node_id
         if any(lease.node_id == mine and lease.silent * 2 > self._patience["alive"] for lease in leases):
             self._lease.disturbed()
+        self._note(leases)
         for lease in leases:
             if lease.node_id != mine and self._is_gone(lease):
                 await self._reap(lease)
         now = self._clock()
-        for session_id in await self._database.read(partial(care.lapsed_holds, now=now)):
-            await self._ledger.act(session_id, booking.expire_holds)
+        await self._act_on(await self._database.read(partial(care.lapsed_holds, now=now)), booking.expire_holds)
         if recount:
-            for session_id in await self._database.read(care.miscounted):
-                await self._ledger.act(session_id, presence.recount, about=None)
+            await self._act_on(await self._database.read(care.miscounted), presence.recount, everyone=True)
+
+    async def _act_on(self, session_ids: Sequence[int], rule: Rule[Any], *, everyone: bool = False) -> None:
+        about = None if everyone else ()
+        await self._together(partial(self._ledger.act, session_id, rule, about=about) for session_id in session_ids)
+
+    @staticmethod
+    async def _together(calls: Iterable[Callable[[], Awaitable[Any]]]) -> None:
+        """Some at once, so that the ledger can commit them in groups."""
+        waiting = iter(calls)
+        while some := list(islice(waiting, AT_ONCE)):
+            await asyncio.gather(*(call() for call in some))
+
+    def _note(self, leases: Sequence[care.Lease]) -> None:
+        """Since when each lease has been as it is, by this process's own monotonic clock."""
+        now = self._monotonic()
+        before, self._unchanged = self._unchanged, {}
+        for lease in leases:
+            beat, state, since = before.get(lease.node_id, (None, "", now))
+            same = (beat, state) == (lease.last_beat, lease.state)
+            self._unchanged[lease.node_id] = (lease.last_beat, lease.state, since if same else now)
 
     def _is_gone(self, lease: care.Lease) -> bool:
-        # After an outage of a shared database everyone has been silent: each must first have had the time to beat.
-        if lease.state == "alive" and self._database.shared and not self._lease.calm:
+        patience = self._patience[lease.state]
+        if not self._database.shared:  # whoever had this file is gone; nobody was here to see since when
+            return lease.silent >= patience
+        # After an outage of a shared database everyone has been silent: each must first have had the time to beat. And
+        # its clock may be set, to and fro: what counts is for how long no beat was seen to come.
+        if lease.state == "alive" and not self._lease.calm:
             return False
-        return lease.silent >= self._patience[lease.state]
+        return self._monotonic() - self._unchanged[lease.node_id][2] >= patience.total_seconds()
 
     async def _reap(self, lease: care.Lease) -> None:
         if lease.state != "dead":
@@ -199,8 +237,11 @@ class Reaper:
             if not await self._database.transact(bury):
                 return
         reason = LeaveReason.DISCONNECTED if lease.state == "draining" else LeaveReason.NODE_LOST
-        rule = partial(presence.lose_node, node_id=lease.node_id, at=lease.last_beat, reason=reason)
+        at = min(lease.last_beat, self._clock())
+        rule = partial(presence.lose_node, node_id=lease.node_id, at=at, reason=reason)
         rooms = await self._database.read(partial(care.open_visits_of_node, node_id=lease.node_id))
-        for session_id, people in rooms.items():
-            await self._ledger.act(session_id, rule, about=people if len(people) <= CROWD else None)
+        await self._together(
+            partial(self._ledger.act, session_id, rule, about=people if len(people) <= CROWD else None)
+            for session_id, people in rooms.items()
+        )
         log.warning("reaped the process %s, last seen %s, in %d sessions", lease.node_id, lease.last_beat, len(rooms))

@@ -62,6 +62,7 @@ class House:
     where: Where
     database: Database
     clock: Clock
+    elapsed: float = 0.0
     announced: list[SessionChanged] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -132,16 +133,24 @@ class House:
         ]
         return await self.database.transact(partial(writes.bury_node, node_id=node_id, seen_at=found.last_beat))
 
+    def monotonic(self) -> float:
+        """Seconds that were let pass."""
+        return self.elapsed
+
     def pass_by(self, seconds: float) -> None:
-        """Let some time pass. A server's clock can't be moved, so there all that is stored becomes older."""
+        """Let some time pass. A server's clock can't be moved: there what is stored becomes older, but for leases."""
+        self.elapsed += seconds
         if not self.database.shared:
             self.clock.pass_by(seconds)
             return
         with tables(self.where) as stored:
-            query = "SELECT table_name, column_name FROM information_schema.columns WHERE data_type LIKE 'timestamp%'"
+            query = (
+                "SELECT table_name, column_name FROM information_schema.columns WHERE data_type LIKE 'timestamp%'"
+                " AND table_schema = 'public' AND table_name NOT IN ('nodes', 'session_participants')"
+            )
             stored.execute("BEGIN")
             columns: dict[str, list[str]] = {}
-            for table, column in stored.execute(query + " AND table_schema = 'public'").fetchall():
+            for table, column in stored.execute(query).fetchall():
                 columns.setdefault(table, []).append(f"{column} = {column} - interval '{seconds} seconds'")
             for table, changes in columns.items():
                 stored.execute(f"UPDATE {table} SET {', '.join(changes)}")

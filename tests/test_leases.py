@@ -16,7 +16,7 @@ from hub.store.postgresql import PostgresDatabase
 from tests.domain.factories import HOLD, PRICE
 from tests.house import House, RealClock, house_at, house_on
 from tests.running import Client, Running, running
-from tests.tables import instant, tables
+from tests.tables import change, instant, tables
 
 LENGTH = timedelta(seconds=15)
 GRACE = timedelta(seconds=10)
@@ -83,7 +83,11 @@ def last_beat(house: House, node_id: str) -> datetime:
 async def a_process(house: House) -> tuple[Lease, Reaper]:
     """A process: its lease, begun, and its reaper."""
     lease = await a_lease(house)
-    return lease, Reaper(house.database, house.ledger, house.clock, lease, length=LENGTH, grace=GRACE)
+    reaper = Reaper(
+        house.database, house.ledger, house.clock, lease, length=LENGTH, grace=GRACE, monotonic=house.monotonic
+    )
+    await reaper.sweep(recount=False)
+    return lease, reaper
 
 
 async def a_room(house: House, *visits: tuple[str, str]) -> int:
@@ -132,8 +136,8 @@ async def test_a_visit_that_began_after_the_last_beat_ends_when_it_began(house: 
 
 async def test_it_is_buried_once_whoever_sweeps(house: House) -> None:
     session_id = await a_room(house, ("n-1", "s-1"))
-    house.pass_by(LENGTH.total_seconds())
     reapers = [(await a_process(house))[1] for _ in range(2)]
+    house.pass_by(LENGTH.total_seconds())
     for reaper in reapers:
         await reaper.sweep(recount=True)
     for reaper in reapers:
@@ -172,6 +176,7 @@ async def test_visits_of_a_process_that_said_it_goes_stay_open_for_the_grace(hou
     session_id = await a_room(house, (going.node_id, "s-1"))
     house.pass_by(3)
     await going.drain()
+    await reaper.sweep(recount=False)
     house.pass_by(GRACE.total_seconds() - SECOND)
     await lease.beat()
     await reaper.sweep(recount=True)
@@ -237,33 +242,56 @@ async def test_a_new_lease_that_cannot_be_written_is_taken_at_a_later_beat(house
 
 
 async def test_after_an_outage_of_a_shared_database_nobody_is_buried_before_all_could_beat(server: House) -> None:
-    other = await a_lease(server)
-    session_id = await a_room(server, (other.node_id, "s-1"))
-    clock = Steps(0.0)
-    lease = await a_lease(server, monotonic=clock)
-    reaper = Reaper(server.database, server.ledger, server.clock, lease, length=LENGTH, grace=GRACE)
-    clock.now += LENGTH.total_seconds()
-    assert lease.calm
-    server.pass_by(2 * LENGTH.total_seconds())  # nobody could beat, this one neither
-    await reaper.sweep(recount=False)
+    session_id, clock, lease, reaper = await after_an_outage(server)
+    assert not lease.calm
     await lease.beat()
     clock.now += LENGTH.total_seconds() - 0.1
     await reaper.sweep(recount=False)
     assert server.session(session_id, "live") == 1
-    await other.beat()
-    clock.now += 0.1
+    clock.now += 0.2
     await reaper.sweep(recount=False)
-    assert server.session(session_id, "live") == 1
+    assert server.session(session_id, "live") == 0  # who has not been heard of by now is dead
 
 
-async def test_control_without_calm_an_outage_buries_the_living(server: House) -> None:
-    other = await a_lease(server)
-    session_id = await a_room(server, (other.node_id, "s-1"))
-    lease = await a_lease(server)  # by its clock, any outage is long ago
-    reaper = Reaper(server.database, server.ledger, server.clock, lease, length=LENGTH, grace=GRACE)
-    server.pass_by(2 * LENGTH.total_seconds())
-    await reaper.sweep(recount=False)
+async def test_control_without_calm_an_outage_buries_the_living_at_once(
+    server: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lease, "calm", True)
+    session_id, *_ = await after_an_outage(server)
     assert server.session(session_id, "live") == 0
+
+
+async def after_an_outage(server: House) -> tuple[int, Steps, Lease, Reaper]:
+    """Another process has a visitor; nobody could beat for two leases, and this one has just looked again."""
+    other, clock = await a_lease(server), Steps(0.0)
+    session_id = await a_room(server, (other.node_id, "s-1"))
+    lease = await a_lease(server, monotonic=clock)
+    reaper = Reaper(server.database, server.ledger, server.clock, lease, length=LENGTH, grace=GRACE, monotonic=clock)
+    await reaper.sweep(recount=False)
+    clock.now += LENGTH.total_seconds()
+    assert lease.calm
+    clock.now += 2 * LENGTH.total_seconds()
+    silence = "UPDATE nodes SET started_at = started_at - ?, last_beat = last_beat - ? WHERE id = ?"
+    change(server.where, silence, 2 * LENGTH, 2 * LENGTH, lease.node_id)
+    await reaper.sweep(recount=False)
+    return session_id, clock, lease, reaper
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_database_whose_clock_is_set_buries_the_dead_in_time_and_nobody_else(server: House, hours: int) -> None:
+    dead, living = await a_lease(server), await a_lease(server)
+    session_id = await a_room(server, (dead.node_id, "s-1"), (living.node_id, "s-2"))
+    # A step of the clock leaves beats in the future, or in the past.
+    step = "UPDATE nodes SET started_at = started_at - ?, last_beat = last_beat - ?"
+    change(server.where, step, timedelta(hours=hours), timedelta(hours=hours))
+    lease, reaper = await a_process(server)
+    for _ in range(3):
+        server.pass_by(BEAT)
+        await living.beat()
+        await lease.beat()
+        await reaper.sweep(recount=False)
+    assert server.ask("SELECT user_id FROM session_participants WHERE left_at IS NULL") == ["s-2"]
+    assert server.session(session_id, "live") == 1
 
 
 async def test_a_visit_whose_socket_had_dropped_ends_when_it_dropped_and_others_at_the_last_beat(

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Interval,
     Row,
     Table,
     Update,
     bindparam,
     case,
+    func,
     insert,
+    literal,
     select,
     update,
 )
@@ -232,7 +235,11 @@ def beat(connection: Connection, node_id: str, now: datetime, state: str) -> boo
     """Prolong a lease; False when it was taken away meanwhile."""
     own = (nodes.c.id == node_id) & (nodes.c.state != "dead")
     at = clock(connection, now)
-    newest = case((nodes.c.last_beat > at, nodes.c.last_beat), else_=at)  # clocks are set back now and then
+    before = nodes.c.last_beat
+    newest: ColumnElement[datetime] = case((before > at, before), else_=at)
+    if connection.dialect.name != "sqlite":
+        # Clocks are set back now and then; but a beat that changes nothing would be none to those who watch for it.
+        newest = func.greatest(before + literal(timedelta(microseconds=1), Interval), at)
     return bool(connection.execute(update(nodes).where(own).values(last_beat=newest, state=state)).rowcount)
 
 
