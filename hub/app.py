@@ -40,6 +40,7 @@ from hub.sockets.lobby import Lobby
 from hub.store import care, reads, schema
 from hub.store.database import Database
 from hub.store.opening import database_at
+from hub.store.postgresql import PostgresDatabase
 from hub.tokens import KeySet, SharedSecret, Tokens
 from hub.web import openapi, pages, problems
 from hub.web.cors import Cors
@@ -186,7 +187,7 @@ def build(
     `clock` is what its rules go by: by default this machine's, or the database's where that is shared.
     """
     database = database_at(settings.database_url)
-    bus: Bus = RedisBus(settings.redis_url) if settings.redis_url else MemoryBus()
+    bus: Bus = RedisBus(settings.redis_url, settings.secret_key or b"") if settings.redis_url else MemoryBus()
     shared = SharedClock() if clock is None and database.shared else None
     clock = clock or shared or utc_now
     ledger = Ledger(database, bus.publish, clock)
@@ -227,6 +228,7 @@ def build(
     hub = Hub(
         settings, database, bus, ledger, lease, reaper, rooms, comparing, presence, lobby, _metrics(lobby, comparing)
     )
+    _more_metrics(hub)
     rest = Rest(
         database=database,
         ledger=ledger,
@@ -296,6 +298,18 @@ def _metrics(lobby: Lobby, comparing: Comparing) -> Metrics:
     metrics.gauge("hub_rooms", "Sessions that someone here looks at.", lambda: len(lobby.rooms))
     metrics.gauge("hub_healed", "Sessions whose news were found by comparing revisions.", lambda: comparing.healed)
     return metrics
+
+
+def _more_metrics(hub: Hub) -> None:
+    """Figures of what only many processes have."""
+    bus, database, gauge = hub.bus, hub.database, hub.metrics.gauge
+    if isinstance(bus, RedisBus):
+        gauge("hub_bus_lag_seconds", "From here through Redis and back, of the last beat.", lambda: bus.lag)
+        gauge("hub_bus_dropped", "Announcements that Redis did not take.", lambda: bus.figures.dropped)
+        gauge("hub_bus_delivered", "Announcements of others.", lambda: bus.figures.delivered)
+        gauge("hub_bus_refused", "Announcements that were not believed.", lambda: bus.figures.undecodable)
+    if isinstance(database, PostgresDatabase):
+        gauge("hub_database_retries", "Transactions begun again.", lambda: database.retries)
 
 
 def max_connections(settings: Settings) -> int:

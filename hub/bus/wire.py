@@ -5,11 +5,18 @@
     …          the `session` message (JSON), as every watcher gets it
     …          the whole change (MessagePack, members by name: a process of another version may have more of them)
 
+    16 bytes   a keyed hash of the channel's name and all that
+
+Whoever may publish in the Redis of a hub could otherwise tell its watchers anything, and name themselves a host; and
+two hubs that share a number by mistake would show each other's sessions.
+
 The state travels twice on purpose: decoding it costs less than encoding the message again.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from dataclasses import replace
 
 import msgspec
@@ -18,6 +25,7 @@ from hub import news, views
 from hub.domain.events import SessionChanged, without_meeting
 
 ORIGIN_BYTES = 16
+HASH_BYTES = 16
 _LENGTH_BYTES = 4
 _START = ORIGIN_BYTES + _LENGTH_BYTES
 
@@ -40,6 +48,25 @@ def pack(origin: bytes, change: SessionChanged, frame: bytes) -> bytes:
     if listing is not None and (listing.meeting_url is not None or listing.sealed_password is not None):
         change = replace(change, listing=without_meeting(listing))
     return b"".join((origin, len(frame).to_bytes(_LENGTH_BYTES, "little"), frame, _encode(change)))
+
+
+def sign(key: bytes, channel: bytes, payload: bytes) -> bytes:
+    """The payload for `channel`, so that only who has the key (64 bytes at most) can make it."""
+    return payload + _hash(key, channel, payload)
+
+
+def verified(key: bytes, channel: bytes, signed: bytes) -> bytes:
+    """The payload that was signed for `channel`; raises Undecodable."""
+    payload = signed[:-HASH_BYTES]
+    if not hmac.compare_digest(signed[-HASH_BYTES:], _hash(key, channel, payload)):
+        raise Undecodable("it was not made by a hub with this HUB_SECRET_KEY")
+    return payload
+
+
+def _hash(key: bytes, channel: bytes, payload: bytes) -> bytes:
+    digest = hashlib.blake2b(channel, digest_size=HASH_BYTES, key=key, person=b"hub.bus")
+    digest.update(b"\0" + payload)
+    return digest.digest()
 
 
 def unpack(payload: bytes) -> tuple[SessionChanged, bytes]:

@@ -256,3 +256,18 @@ async def test_hubs_with_other_numbers_do_not_hear_each_other(redis_server: Redi
     await asyncio.sleep(NEVER)
 
     assert stranger.heard == []
+
+
+async def test_hubs_with_another_key_are_heard_and_not_believed(redis_server: RedisServer, enter: Enter) -> None:
+    url = redis_server.url(9)
+    here, stranger, there = [await enter(RedisBus(url, key)) for key in (b"ours", b"theirs", b"ours")]
+    for process in (stranger, there):
+        await process.bus.follow([1])
+
+    here.bus.publish(a_change())
+    await there.until(1)
+    await asyncio.sleep(NEVER)
+
+    assert stranger.heard == []
+    assert isinstance(stranger.bus, RedisBus)
+    assert stranger.bus.figures.undecodable == 1

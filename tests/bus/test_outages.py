@@ -191,7 +191,8 @@ def burst(server: RedisServer, revision: int) -> None:
     """20 MB at once for the followers of session 1, who can't read meanwhile: this blocks the loop."""
     padding = Present("s-1", "x" * 4_000, Role.STUDENT, NOW)
     change = replace(a_change(revision=revision), joined=(padding,))
-    payload = wire.pack(os.urandom(wire.ORIGIN_BYTES), change, wire.frame_of(change))
+    packed = wire.pack(os.urandom(wire.ORIGIN_BYTES), change, wire.frame_of(change))
+    payload = wire.sign(b"", b"hub:1:0:session:1", packed)
     with redis.Redis.from_url(server.url()) as client, client.pipeline(transaction=False) as pipeline:
         for _ in range(5_000):
             pipeline.publish("hub:1:0:session:1", payload)
@@ -251,7 +252,8 @@ def test_the_queue_is_bounded_and_keeps_the_newest() -> None:
         bus.publish(a_change(revision=revision))
 
     waiting = [
-        wire.unpack(payload)[0].state.revision for _, payload in next(iter(bus._links.values())).sender.take_all()
+        wire.unpack(wire.verified(b"", channel, payload))[0].state.revision
+        for channel, payload in next(iter(bus._links.values())).sender.take_all()
     ]
     assert bus.figures.dropped == 50
     assert waiting == list(range(50, sender.QUEUE_LIMIT + 50))

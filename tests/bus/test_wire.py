@@ -72,3 +72,19 @@ def test_a_newer_version_may_say_more() -> None:
     head = payload[: wire.ORIGIN_BYTES + 4 + len(frame)]
 
     assert wire.unpack(head + msgspec.msgpack.encode(known | {"mood": "good"})) == (WHOLE, frame)
+
+
+@pytest.mark.parametrize(
+    ("key", "channel", "end"),
+    [
+        (b"another", b"hub:1:0:session:1", b""),
+        (b"key", b"hub:1:0:session:2", b""),
+        (b"key", b"hub:1:0:session:1", b"!"),
+    ],
+    ids=["another key", "another channel", "another content"],
+)
+def test_what_was_not_signed_with_this_key_for_this_channel_is_refused(key: bytes, channel: bytes, end: bytes) -> None:
+    signed = wire.sign(b"key", b"hub:1:0:session:1", GOOD)
+    assert wire.verified(b"key", b"hub:1:0:session:1", signed) == GOOD
+    with pytest.raises(wire.Undecodable, match="HUB_SECRET_KEY"):
+        wire.verified(key, channel, signed + end)

@@ -32,11 +32,15 @@ class RedisBus:
     rooms drop a revision that is not newer, and the listing comes by the catalog's channel alone.
     """
 
-    def __init__(self, url: str) -> None:
-        """`url` as HUB_REDIS_URL takes it; raises ValueError. Nothing is connected before `run`."""
+    def __init__(self, url: str, key: bytes = b"") -> None:
+        """`url` as HUB_REDIS_URL takes it; raises ValueError. Nothing is connected before `run`.
+
+        Only announcements of processes with the same `key` (64 bytes at most) are believed.
+        """
         where = redisurl.parse(url)
         self.figures = Figures()
         self._servers = Servers(where)
+        self._key = key
         self._origin = os.urandom(wire.ORIGIN_BYTES)
         self._prefix = b"hub:1:%d:" % where.namespace
         self._deliver: list[Deliver] = []
@@ -72,9 +76,9 @@ class RedisBus:
         """Tell this process now, and the others soon. Never waits, never raises for the network."""
         frame = wire.frame_of(change)
         plain = change if change.listing is None else replace(change, listing=None)
-        self._send(self._channel(change.state.session), wire.pack(self._origin, plain, frame))
+        self._announce(change.state.session, plain, frame)
         if change.listing is not None:
-            self._send(self._channel(CATALOG), wire.pack(self._origin, change, frame))
+            self._announce(CATALOG, change, frame)
         for deliver in self._deliver:
             deliver(change, frame)
 
@@ -201,6 +205,10 @@ class RedisBus:
         address = self._layout.owner(channel)
         return None if address is None else self._links[address]
 
+    def _announce(self, topic: int, change: SessionChanged, frame: bytes) -> None:
+        channel = self._channel(topic)
+        self._send(channel, wire.sign(self._key, channel, wire.pack(self._origin, change, frame)))
+
     def _send(self, channel: bytes, payload: bytes) -> None:
         link = self._owner(channel)
         if link is None:
@@ -216,7 +224,7 @@ class RedisBus:
         if payload.startswith(self._origin):
             return
         try:
-            change, frame = wire.unpack(payload)
+            change, frame = wire.unpack(wire.verified(self._key, channel, payload))
         except wire.Undecodable as error:
             self._undecodable(channel, error)
             return
