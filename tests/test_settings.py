@@ -96,6 +96,8 @@ WRONG = [
     ("HUB_DATABASE_URL", "postgresql+asyncpg://db/hub", "`sqlite:///FILE` or `postgresql://"),
     ("HUB_DATABASE_URL", "postgresql://", "`sqlite:///FILE` or `postgresql://"),
     ("HUB_DATABASE_URL", "postgresql://[", "`sqlite:///FILE` or `postgresql://"),
+    ("HUB_DATABASE_URL", "postgresql://hub:s3cr@et@db/hub", "is written as `%40`"),
+    ("HUB_DATABASE_URL", "postgresql://hub@db:port/hub", "HOST:PORT"),
     ("HUB_DATABASE_URL", "sqlite:///:memory:", "sqlite:///FILE"),
     ("HUB_DATABASE_URL", "sqlite:///", "sqlite:///FILE"),
     ("HUB_PORT", "http", "a whole number from 0 to 65535"),

@@ -14,11 +14,11 @@ from sqlalchemy import Connection, text
 
 from hub.errors import Unavailable
 from hub.store import postgresql, schema
-from hub.store.database import Locked
+from hub.store.database import Locked, Unusable
 from hub.store.postgresql import READERS, WRITERS, PostgresDatabase
 from tests.house import House, house_on
 from tests.servers import PostgresServer
-from tests.tables import ask, tables
+from tests.tables import ask, change, tables
 
 PATIENCE = 20.0
 SETTING = "SELECT current_setting(:name)"
@@ -142,6 +142,49 @@ async def test_a_connection_that_the_server_ended_is_replaced_and_nobody_hears_o
         await database.transact(partial(remember, name=f"s-{number}"))
         assert await database.read(lambda connection: connection.execute(me).scalar_one()) != pid
     assert ask(database.url, "SELECT count(*) FROM users") == [5]
+
+
+async def test_a_connection_that_the_server_ended_for_being_idle_is_replaced_too(fresh_postgres: str) -> None:
+    name = fresh_postgres.rpartition("/")[2]
+    change(fresh_postgres, f"ALTER DATABASE {name} SET idle_session_timeout = '50ms'")
+    async with opened(fresh_postgres) as database:
+        for number in range(3):
+            await database.transact(partial(remember, name=f"s-{number}"))
+            await database.read(schema.current)
+            await until_nobody_is_connected(fresh_postgres)
+    assert ask(fresh_postgres, "SELECT count(*) FROM users") == [3]
+
+
+async def until_nobody_is_connected(url: str) -> None:
+    """Wait until the server has ended every connection of a hub."""
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> ''"
+    async with asyncio.timeout(PATIENCE):
+        while ask(url, query):  # noqa: ASYNC110  nobody is told
+            await asyncio.sleep(0.02)
+
+
+async def test_a_transaction_that_this_server_never_heard_of_was_not_committed(database: PostgresDatabase) -> None:
+    """A standby took over, without the last transactions."""
+    assert not await database._was_committed("4294967290", time.monotonic() + PATIENCE)
+
+
+async def test_a_migration_waits_for_the_tables_in_turns_and_keeps_nobody_from_them(
+    fresh_postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(postgresql, "LOCK_SECONDS", 0.05)
+    change(fresh_postgres, "DROP INDEX ix_live_sessions_edited")
+    change(fresh_postgres, "ALTER TABLE live_sessions DROP COLUMN edited_at")
+    change(fresh_postgres, "ALTER TABLE session_participants DROP COLUMN dropped_at")
+    change(fresh_postgres, "UPDATE alembic_version SET version_num = '0001'")
+    with tables(fresh_postgres) as dump:
+        dump.execute("BEGIN")
+        dump.execute("SELECT * FROM live_sessions")
+        with pytest.raises(Unusable, match="lock timeout"):
+            await PostgresDatabase(fresh_postgres).migrate()
+        assert caplog.text.count("somebody uses the tables") == postgresql.MIGRATE_TRIES - 1
+        assert ask(fresh_postgres, "SELECT count(*) FROM live_sessions") == [0]
+        dump.execute("COMMIT")
+    assert await PostgresDatabase(fresh_postgres).migrate() == schema.head()
 
 
 async def test_a_session_that_somebody_holds_is_unavailable_and_keeps_no_other_one(house: House) -> None:
