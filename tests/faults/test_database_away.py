@@ -15,8 +15,8 @@ from datetime import datetime
 
 import pytest
 
-from hub.leases import Lease
-from hub.store.postgresql import PostgresDatabase
+from hub.leases import SWEEP_SECONDS, Lease
+from hub.store.postgresql import JOB_SECONDS, PostgresDatabase
 from tests.faults.truth import Eye, until_same
 from tests.running import PATIENCE, Client, Place, Running, bearer, now, running_twice, token
 from tests.second import Second
@@ -252,13 +252,15 @@ async def test_control_a_reaper_that_does_not_wait_for_calm_buries_a_living_node
     place: Place, own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Lease, "calm", True)  # in this process, and not in the other
-    async with running_twice(place, lease_seconds=LEASE):
+    async with running_twice(place, lease_seconds=2 * LEASE):
+        await asyncio.sleep(2 * SWEEP_SECONDS)  # they have seen each other
         before = leases(place.database)
         await asyncio.to_thread(own_postgres.freeze)
-        await asyncio.sleep(LEASE)
+        # Until the other gave up its connection: a beat that waits in it would be heard first when the server wakes.
+        await asyncio.sleep(JOB_SECONDS + LEASE)
         async with halted(place.second):
             await asyncio.to_thread(own_postgres.thaw)
-            await asyncio.sleep(SLOW_SECONDS)
+            await asyncio.sleep(2 * LEASE - 1)  # less than a lease: it lives
         after = leases(place.database)
     assert [state for _, state in before] == ["alive", "alive"]
     assert "dead" in [state for _, state in after]

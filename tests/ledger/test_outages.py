@@ -42,7 +42,7 @@ async def test_a_file_locked_by_another_program_is_unavailable_and_the_next_call
     session = await house.create(max_participants=None)
     with locked(house.where):
         outcomes = await house.together(session.id, [house.booking("s-1"), house.booking("s-2")], about=["s-1", "s-2"])
-        assert [type(outcome) for outcome in outcomes] == [Unavailable, Unavailable]
+        assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
         seen = await house.database.read(partial(reads.one_session, session_id=session.id, now=house.clock.now))
         assert seen.seats == 0
     assert house.announced == []
