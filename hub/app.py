@@ -22,7 +22,7 @@ from hub import metrics as figures
 from hub.bus import Bus
 from hub.bus.memory import MemoryBus
 from hub.bus.redis import RedisBus
-from hub.clock import SharedClock, utc_now
+from hub.clock import Clock, SharedClock, utc_now
 from hub.domain.events import Present
 from hub.domain.model import LeaveReason, Session
 from hub.errors import Unavailable
@@ -66,7 +66,7 @@ class DatabaseSource:
     """Where rooms read what they have not heard."""
 
     database: Database
-    clock: Callable[[], datetime]
+    clock: Clock
 
     def now(self) -> datetime:
         """The time."""
@@ -179,9 +179,7 @@ class Hub:
         return None
 
 
-def build(
-    settings: Settings, *, clock: Callable[[], datetime] | None = None, more_routes: Sequence[BaseRoute] = ()
-) -> Hub:
+def build(settings: Settings, *, clock: Clock | None = None, more_routes: Sequence[BaseRoute] = ()) -> Hub:
     """A hub that is not open yet; `settings` must have passed `must_serve`.
 
     `clock` is what its rules go by: by default this machine's, or the database's where that is shared.
@@ -205,13 +203,33 @@ def build(
     if shared is not None:
         lease.look = partial(shared.look, partial(database.read, partial(care.time, now=utc_now())))
     presence = lease.drops = Presence(ledger, lease, vault, clock, doors=settings.doors, grace=settings.grace)
-    tokens = Tokens(
+    tokens = _tokens(settings, clock)
+    lobby = _lobby(settings, tokens, presence, rooms, clock)
+    lost.call = lambda: lobby.send_home(settings.leave_grace_seconds / 2)
+    reaper = Reaper(database, ledger, clock, lease, length=settings.lease, grace=settings.grace)
+    hub = Hub(
+        settings, database, bus, ledger, lease, reaper, rooms, comparing, presence, lobby, _metrics(lobby, comparing)
+    )
+    _more_metrics(hub)
+    streams = Events(rooms, lobby.total, lobby.addresses)
+    hub.end_streams = streams.end
+    hub.metrics.gauge("hub_streams", "Open streams of server-sent events.", lambda: len(streams.followers))
+    services = _services(hub, vault, clock, streams)
+    hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
+    return hub
+
+
+def _tokens(settings: Settings, clock: Clock) -> Tokens:
+    return Tokens(
         SharedSecret(settings.jwt_secret) if settings.jwt_secret else KeySet(settings.jwt_jwks_url or ""),
         audience=settings.jwt_audience,
         issuer=settings.jwt_issuer,
         clock=clock,
     )
-    lobby = Lobby(
+
+
+def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms, clock: Clock) -> Lobby:
+    return Lobby(
         tokens=tokens,
         presence=presence,
         rooms=rooms,
@@ -223,12 +241,10 @@ def build(
         total=Crowd(max_connections(settings)),
         allowed_origins=settings.allowed_origins,
     )
-    lost.call = lambda: lobby.send_home(settings.leave_grace_seconds / 2)
-    reaper = Reaper(database, ledger, clock, lease, length=settings.lease, grace=settings.grace)
-    hub = Hub(
-        settings, database, bus, ledger, lease, reaper, rooms, comparing, presence, lobby, _metrics(lobby, comparing)
-    )
-    _more_metrics(hub)
+
+
+def _services(hub: Hub, vault: Vault, clock: Clock, streams: Events) -> Services:
+    settings, database, ledger = hub.settings, hub.database, hub.ledger
     rest = Rest(
         database=database,
         ledger=ledger,
@@ -240,12 +256,7 @@ def build(
     )
     secret = settings.payment_webhook_secret
     payments = Payments(database=database, ledger=ledger, webhook=Webhook(secret) if secret else None, clock=clock)
-    streams = Events(rooms, lobby.total, lobby.addresses)
-    hub.end_streams = streams.end
-    hub.metrics.gauge("hub_streams", "Open streams of server-sent events.", lambda: len(streams.followers))
-    services = Services(rest, Exports(rest), streams, payments)
-    hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
-    return hub
+    return Services(rest, Exports(rest), streams, payments)
 
 
 class _Later:

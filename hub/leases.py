@@ -25,6 +25,9 @@ from hub.store.database import Database
 
 log = logging.getLogger("hub.leases")
 
+BEAT_SHARE = 0.3
+"""Of a lease between two beats. A visit ends at the last one: at 15 s, with the way to the disk, less than 5 s ago."""
+
 SWEEP_SECONDS = 1.0
 RECOUNT_EVERY = 60
 """Sweeps between two comparisons of every live count with the open visits."""
@@ -68,7 +71,7 @@ class Lease:
         self._database = database
         self._clock = clock
         self._length = length.total_seconds()
-        self._beat_seconds = self._length / 3
+        self._beat_seconds = self._length * BEAT_SHARE
         self._pause = min(self._beat_seconds, RETRY_SECONDS)
         self._lost = lost
         self._monotonic = monotonic

@@ -61,7 +61,7 @@ class Settings:
     """How long a dropped connection may take to come back unseen, in seconds."""
 
     lease_seconds: float = 15.0
-    """After how many seconds without a beat a process counts as dead; it beats three times as often."""
+    """After how many seconds without a beat a process counts as dead; it beats a little over three times in it."""
 
     stop_seconds: float = 25.0
     """After how many seconds a process that was told to stop exits, whatever still holds it."""

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from hub.store.postgresql import PostgresDatabase
+from tests.house import House, house_at, house_on
 from tests.running import PATIENCE, Place, Running, running, running_twice
 from tests.second import Second
 from tests.servers import PostgresServer, RedisServer
@@ -90,3 +91,25 @@ async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     """The same, one for all tests of a module, which run in its loop; each test makes its own sessions."""
     async with a_hub(request, tmp_path_factory.mktemp("shared")) as listening:
         yield listening
+
+
+@pytest.fixture
+async def file(tmp_path: Path) -> AsyncIterator[House]:
+    """A ledger on SQLite, for what only a file can do."""
+    async with house_at(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def server(fresh_postgres: str) -> AsyncIterator[House]:
+    """A ledger on PostgreSQL, for what only a server can do."""
+    async with house_on(PostgresDatabase(fresh_postgres), fresh_postgres) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["file", "server"], ids=["sqlite", "postgresql"])
+def house(request: pytest.FixtureRequest) -> House:
+    """A ledger on each of the stores: one contract."""
+    opened = request.getfixturevalue(request.param)
+    assert isinstance(opened, House)
+    return opened

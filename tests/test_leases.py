@@ -14,7 +14,7 @@ from hub.leases import Lease, Reaper
 from hub.store import writes
 from hub.store.postgresql import PostgresDatabase
 from tests.domain.factories import HOLD, PRICE
-from tests.house import House, RealClock, house_at, house_on
+from tests.house import House, RealClock, house_on
 from tests.running import Client, Running, running
 from tests.tables import change, instant, tables
 
@@ -28,25 +28,10 @@ SECOND = 1.0
 
 
 @pytest.fixture
-async def file(tmp_path: Path) -> AsyncIterator[House]:
-    """A house on SQLite."""
-    async with house_at(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def server(fresh_postgres: str) -> AsyncIterator[House]:
-    """A house on PostgreSQL, which goes by its own clock."""
+    """A house on PostgreSQL that goes by the real time, as that server does."""
     async with house_on(PostgresDatabase(fresh_postgres), fresh_postgres, RealClock()) as opened:
         yield opened
-
-
-@pytest.fixture(params=["file", "server"], ids=["sqlite", "postgresql"])
-def house(request: pytest.FixtureRequest) -> House:
-    """A house, whose lease NODE is that of some other process."""
-    opened = request.getfixturevalue(request.param)
-    assert isinstance(opened, House)
-    return opened
 
 
 class Dropped:

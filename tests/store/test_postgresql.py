@@ -16,7 +16,7 @@ from hub.errors import Unavailable
 from hub.store import postgresql, schema
 from hub.store.database import Locked, Unusable
 from hub.store.postgresql import READERS, WRITERS, PostgresDatabase
-from tests.house import House, house_on
+from tests.house import House
 from tests.servers import PostgresServer
 from tests.tables import ask, change, tables
 
@@ -40,13 +40,6 @@ async def opened(url: str) -> AsyncIterator[PostgresDatabase]:
 async def database(fresh_postgres: str) -> AsyncIterator[PostgresDatabase]:
     """A database with empty tables, in use."""
     async with opened(fresh_postgres) as used:
-        yield used
-
-
-@pytest.fixture
-async def house(fresh_postgres: str) -> AsyncIterator[House]:
-    """A ledger on it."""
-    async with house_on(PostgresDatabase(fresh_postgres), fresh_postgres) as used:
         yield used
 
 
@@ -187,22 +180,22 @@ async def test_a_migration_waits_for_the_tables_in_turns_and_keeps_nobody_from_t
     assert await PostgresDatabase(fresh_postgres).migrate() == schema.head()
 
 
-async def test_a_session_that_somebody_holds_is_unavailable_and_keeps_no_other_one(house: House) -> None:
-    held, free = await house.create(max_participants=None), await house.create(max_participants=None)
-    with tables(house.where) as other:
+async def test_a_session_that_somebody_holds_is_unavailable_and_keeps_no_other_one(server: House) -> None:
+    held, free = await server.create(max_participants=None), await server.create(max_participants=None)
+    with tables(server.where) as other:
         other.execute("BEGIN")
         other.execute("SELECT id FROM live_sessions WHERE id = ? FOR UPDATE", [held.id])
         outcomes = await asyncio.gather(
-            house.act(held.id, house.booking("s-1"), about=["s-1"]),
-            house.act(free.id, house.booking("s-1"), about=["s-1"]),
-            house.act(free.id, house.booking("s-2"), about=["s-2"]),
+            server.act(held.id, server.booking("s-1"), about=["s-1"]),
+            server.act(free.id, server.booking("s-1"), about=["s-1"]),
+            server.act(free.id, server.booking("s-2"), about=["s-2"]),
             return_exceptions=True,
         )
         other.execute("ROLLBACK")
     assert isinstance(outcomes[0], Unavailable)
     assert outcomes[0].message == Locked().message
     assert [getattr(outcome, "user_id", outcome) for outcome in outcomes[1:]] == ["s-1", "s-2"]
-    await house.book(held.id, "s-1")
+    await server.book(held.id, "s-1")
 
 
 async def test_a_frozen_server_is_given_up_in_seconds_and_used_again_when_it_wakes(
