@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 import redis
 
-from tests.processes import PATIENCE, folder, free_port, give, until
+from tests.processes import PATIENCE, Servers, folder, free_port, give, until
 from tests.servers import HOST, RedisServer, ask, valkey
 
 NAME = "main"
@@ -31,26 +30,7 @@ SENTINEL_PACE = {"INFO-PERIOD": 100, "ASK-PERIOD": 100, "PUBLISH-PERIOD": 100, "
 AT_ONCE = ("--repl-diskless-sync-delay", "0")
 
 
-class Group:
-    """What both have in common. As a context manager, which blocks, it runs, and leaves neither process nor folder."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self._open(stack)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _open(self, stack: ExitStack) -> None:
-        raise NotImplementedError
-
-
-class SentinelServers(Group):
+class SentinelServers(Servers):
     """A primary, a replica and three sentinels, which agree by two that the primary is down after half a second."""
 
     def __init__(self) -> None:
@@ -115,7 +95,7 @@ class SentinelServers(Group):
         )
 
 
-class ClusterServers(Group):
+class ClusterServers(Servers):
     """Three primaries in cluster mode, each with a third of the slots.
 
     While one is frozen the other two call the whole cluster down after 2 s, which is what Valkey does by default.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import pytest
 
@@ -215,3 +215,22 @@ class Program:
 
     def _told(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
+
+
+class Servers:
+    """One or more of them. As a context manager, which blocks, they run, and leave neither process nor folder."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self, stack: ExitStack) -> None:
+        raise NotImplementedError

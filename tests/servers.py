@@ -8,7 +8,7 @@ import subprocess
 import uuid
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, LiteralString, Self
+from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
 import psycopg
@@ -17,7 +17,18 @@ from psycopg.sql import SQL, Identifier
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.processes import ORDINARY, PATIENCE, Program, folder, free_port, memory, missing, package, within_reach
+from tests.processes import (
+    ORDINARY,
+    PATIENCE,
+    Program,
+    Servers,
+    folder,
+    free_port,
+    memory,
+    missing,
+    package,
+    within_reach,
+)
 
 HOST = "127.0.0.1"
 DATABASE_URL = "HUB_TEST_DATABASE_URL"
@@ -32,28 +43,16 @@ class NotOurs(Exception):
     """The environment named this server, so it is not ours to freeze, kill or restart: ask for one with own=True."""
 
 
-class Server:
+class Server(Servers):
     """What the servers have in common. As a context manager it runs, and leaves neither process nor folder.
 
     All methods block: a loop that must go on meanwhile calls them by `asyncio.to_thread`.
     """
 
     def __init__(self, url: str = "") -> None:
-        self._stack = ExitStack()
+        super().__init__()
         self._url = url
         self._ours: Program | None = None
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self._open(stack)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _open(self, stack: ExitStack) -> None:
-        raise NotImplementedError
 
     @property
     def host(self) -> str:
