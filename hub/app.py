@@ -28,7 +28,7 @@ from hub.domain.model import LeaveReason, Session
 from hub.errors import Unavailable
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
-from hub.limits import Crowd, Rate
+from hub.limits import Crowd, Pace, Rate
 from hub.metrics import Metrics
 from hub.presence import Presence
 from hub.rooms import Comparing, Rooms, Snapshot
@@ -235,7 +235,7 @@ def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms,
         rooms=rooms,
         clock=clock,
         max_message_bytes=settings.max_message_bytes,
-        messages=Rate(settings.message_rate_limit),
+        messages=Pace(settings.message_rate_limit),
         people=Crowd(settings.max_connections_per_person),
         addresses=Crowd(settings.max_connections_per_address),
         total=Crowd(max_connections(settings)),

@@ -20,24 +20,20 @@ class Bucket:
     at: float
 
 
-class Rate(Generic[K]):
-    """`per_minute` actions for each key, all of them at once if need be; None for no limit."""
+class Pace:
+    """`per_minute` actions, all of them at once if need be; None for no limit."""
 
     def __init__(self, per_minute: int | None) -> None:
         self._per_minute = per_minute
-        self._buckets: OrderedDict[K, Bucket] = OrderedDict()
 
-    def wait(self, key: K, at: float) -> float:
-        """Take one action of `key` at `at` seconds: 0 when it may, else the seconds to wait (and none is taken)."""
+    def bucket(self, at: float) -> Bucket:
+        """A full one."""
+        return Bucket(self._per_minute or 0, at)
+
+    def wait(self, bucket: Bucket, at: float) -> float:
+        """Take one action out of `bucket` at `at` seconds: 0 when it may, else the seconds to wait (none is taken)."""
         if self._per_minute is None:
             return 0.0
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._buckets[key] = Bucket(self._per_minute, at)
-            if len(self._buckets) > KNOWN:
-                self._buckets.popitem(last=False)
-        else:
-            self._buckets.move_to_end(key)
         per_second = self._per_minute / 60
         bucket.left = min(self._per_minute, bucket.left + (at - bucket.at) * per_second)
         bucket.at = at
@@ -45,6 +41,28 @@ class Rate(Generic[K]):
             bucket.left -= 1
             return 0.0
         return (1 - bucket.left) / per_second
+
+
+class Rate(Generic[K]):
+    """A pace for each key."""
+
+    def __init__(self, per_minute: int | None) -> None:
+        self._pace = Pace(per_minute)
+        self._limited = per_minute is not None
+        self._buckets: OrderedDict[K, Bucket] = OrderedDict()
+
+    def wait(self, key: K, at: float) -> float:
+        """Take one action of `key` at `at` seconds: 0 when it may, else the seconds to wait (and none is taken)."""
+        if not self._limited:
+            return 0.0
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = self._pace.bucket(at)
+            if len(self._buckets) > KNOWN:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(key)
+        return self._pace.wait(bucket, at)
 
 
 class Crowd(Generic[K]):

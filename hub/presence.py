@@ -111,12 +111,12 @@ class Presence:
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    def drop(self, stay: Stay) -> None:
-        """The socket is gone without a word: leave as of now, but only after the grace. The first word counts."""
+    def drop(self, stay: Stay, at: datetime) -> None:
+        """The socket went at `at` without a word: leave as of then, but only after the grace. The first word counts."""
         if stay in self._dropped:  # a socket that goes while it joins is told twice: at once, and after the join
             return
-        at = self._clock()
-        handle = asyncio.get_running_loop().call_later(self._grace.total_seconds(), self._grace_over, stay)
+        left = max(0.0, (at + self._grace - self._clock()).total_seconds())
+        handle = asyncio.get_running_loop().call_later(left, self._grace_over, stay)
         self._dropped[stay] = (at, handle)
         self.unnoted[stay.visit_id] = at
 

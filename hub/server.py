@@ -15,6 +15,7 @@ import uvicorn
 
 from hub import workers
 from hub.app import Hub
+from hub.sockets.entrance import entrance
 from hub.stopping import HardStop
 
 PING_SECONDS = 20.0
@@ -80,8 +81,13 @@ def _share(hub: Hub, seconds: float) -> float:
     return min(seconds, hub.settings.stop_seconds / 4)
 
 
-def server(hub: Hub) -> HubServer:
-    """A server for `hub`, as its settings say."""
+def server(
+    hub: Hub, *, direct: bool = True, ping_seconds: float = PING_SECONDS, ping_timeout: float = PING_SECONDS
+) -> HubServer:
+    """A server for `hub`, as its settings say. Without `direct`, `/ws` is served through ASGI, as by any other server.
+
+    Peers of sockets are asked for a sign of life every `ping_seconds`, and have `ping_timeout` seconds to give it.
+    """
     settings = hub.settings
     config = uvicorn.Config(
         hub.app,
@@ -92,11 +98,12 @@ def server(hub: Hub) -> HubServer:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=math.ceil(_share(hub, REQUEST_SECONDS)),
+        http=entrance(hub.lobby, ping_seconds, ping_timeout) if direct else "httptools",
         ws="websockets-sansio",
         ws_max_size=settings.max_message_bytes,
         ws_per_message_deflate=False,
-        ws_ping_interval=PING_SECONDS,
-        ws_ping_timeout=PING_SECONDS,
+        ws_ping_interval=ping_seconds,
+        ws_ping_timeout=ping_timeout,
     )
     return HubServer(config, hub)
 

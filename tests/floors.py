@@ -32,7 +32,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.logs",
         }
     ),
-    frozenset({"hub.news"}),
+    frozenset({"hub.news", "hub.frames"}),
     frozenset({"hub.bus"}),
     frozenset({"hub.ledger", "hub.rooms", "hub.tokens", "hub.migrations"}),
     frozenset({"hub.presence", "hub.leases"}),
@@ -53,6 +53,7 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "jwt": ("hub.tokens",),
     "redis": ("hub.bus.redis",),
     "uvicorn": ("hub.server", "hub.sockets"),
+    "websockets": ("hub.sockets", "hub.watching", "hub.crowd"),
 }
 """Where a library may be named at all."""
 

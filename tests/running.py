@@ -134,15 +134,20 @@ def settings_for(where: Where, **changes: Any) -> Settings:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, clock: Callable[[], datetime] | None = None, **changes: Any
+    folder: Path,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    serving_as: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Running]:
     """A hub in this very process, on a free port, with its database in `folder`.
 
     `clock` is what its rules, reads and leases go by; tokens and signatures are verified against the real time.
+    `serving_as` goes to `hub.server.server`.
     """
     path = folder / "hub.db"
     hub = build(settings_for(path, **changes), clock=clock)
-    serving, task, listening = await until_started(hub)
+    serving, task, listening = await until_started(hub, **serving_as or {})
     try:
         yield Running((listening.getsockname()[1],), path, hub)
     finally:

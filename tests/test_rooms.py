@@ -15,6 +15,7 @@ from hub.domain.events import Present, PublicState, RosterRule, SessionChanged
 from hub.domain.model import LeaveReason, RosterVisibility, Session, Status
 from hub.domain.people import Role
 from hub.errors import Unavailable
+from hub.frames import Frame
 from hub.rooms import Newest, Rooms, Snapshot
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -90,17 +91,17 @@ class Ear:
         self.slow = False
         self.news = asyncio.Event()
 
-    def deliver(self, key: Hashable, frame: bytes, newest: Newest) -> None:
+    def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
         if self.slow:
             self.missed[key] = newest
         else:
-            self.heard.append(json.loads(frame))
+            self.heard.append(json.loads(frame.payload))
             self.news.set()
 
     def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
         raise AssertionError("nothing here visits")
 
-    def catch_up(self) -> list[bytes | None]:
+    def catch_up(self) -> list[Frame | None]:
         self.slow = False
         return [newest(self) for newest in self.missed.values()]
 
@@ -203,7 +204,7 @@ async def test_who_may_no_longer_see_names_gets_none_when_catching_up(rooms: Roo
     tell(rooms, source, state(1, 2, live=2), joined=(BEN,))
     tell(rooms, source, state(1, 3, live=2), CLOSED)
 
-    frames = [json.loads(frame) for frame in ear.catch_up() if frame is not None]
+    frames = [json.loads(frame.payload) for frame in ear.catch_up() if frame is not None]
 
     assert [frame["type"] for frame in frames] == ["session"]
 
@@ -211,8 +212,9 @@ async def test_who_may_no_longer_see_names_gets_none_when_catching_up(rooms: Roo
 async def test_who_left_the_catalog_while_too_slow_is_told_no_more_of_it(rooms: Rooms) -> None:
     ear = Ear()
     rooms.watch_catalog(ear)
-    newest = rooms._catalog_frame(b"{}")
-    assert newest(ear) == b"{}"
+    frame = Frame(b"{}")
+    newest = rooms._catalog_frame(frame)
+    assert newest(ear) is frame
 
     rooms.unwatch_catalog(ear)
 

@@ -49,6 +49,11 @@ class Roster:
         """Whether an announcement before one that was heard is missing; if it does not come, read the roster again."""
         return bool(self._early)
 
+    @property
+    def pending(self) -> bool:
+        """Whether `news` may have something to tell."""
+        return bool(self._touched)
+
     def hear(self, change: SessionChanged) -> bool:
         """Apply an announcement, in the order of revisions; False when it is old, or early and kept until its turn."""
         if change.state.revision > self._heard:

@@ -8,17 +8,21 @@ from typing import Protocol
 
 from hub.domain.events import Present, PublicState, RosterRule
 from hub.domain.model import LeaveReason, Session
+from hub.frames import Frame
 
 Snapshot = tuple[PublicState, RosterRule]
-Newest = Callable[["Listener"], bytes | None]
+Newest = Callable[["Listener"], Frame | None]
 """What a listener may see at the moment it is asked; None for nothing (any more)."""
 
 
 class Listener(Protocol):
     """Someone who is told."""
 
-    def deliver(self, key: Hashable, frame: bytes, newest: Newest) -> None:
-        """Take `frame` now; or, when that is not possible, give `newest` oneself once for each `key` when it is."""
+    def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
+        """Take `frame` now; or, when that is not possible, give `newest` oneself once for each `key` when it is.
+
+        What is `lasting` is not replaced by what comes later under the same key: both are due, in their order.
+        """
 
     def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
         """A visit this listener registered was ended by someone else."""

@@ -12,6 +12,7 @@ from hub import news, views
 from hub.bus import CATALOG
 from hub.domain.events import SessionChanged
 from hub.domain.model import LeaveReason, Session
+from hub.frames import Frame
 from hub.rooms.listening import Interest, Listener, Newest, Source
 from hub.rooms.room import Room
 
@@ -165,12 +166,12 @@ class Rooms:
         if len(self._listed) >= LISTED:
             del self._listed[next(iter(self._listed))]
         self._listed[session.id] = session.version
-        frame = views.encode(news.CatalogMessage(session=views.listing(session, seats)))
+        frame = Frame.of(news.CatalogMessage(session=views.listing(session, seats)))
         newest = self._catalog_frame(frame)
-        for follower in self._catalog:
+        for follower in list(self._catalog):
             follower.deliver(("catalog", session.id), frame, newest)
 
-    def _catalog_frame(self, frame: bytes) -> Newest:
+    def _catalog_frame(self, frame: Frame) -> Newest:
         return lambda follower: frame if follower in self._catalog else None
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

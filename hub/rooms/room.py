@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from functools import partial
 from typing import Any, Protocol
 
-from hub import news, views
+from hub import news
 from hub.domain.events import PublicState, RosterRule, SessionChanged
 from hub.domain.hearing import Heard
-from hub.domain.roster import Roster, may_see_roster
+from hub.domain.model import Status
+from hub.domain.roster import may_see_roster
 from hub.errors import Unavailable
+from hub.frames import Frame
+from hub.rooms.insiders import RETRY_SECONDS, Insiders
 from hub.rooms.listening import Listener, Snapshot, Source
 
 log = logging.getLogger("hub.rooms")
-
-RETRY_SECONDS = 1.0
 
 HOLE_SECONDS = 0.25
 """How long a revision may come late before it counts as lost: those of several processes overtake each other."""
@@ -49,27 +51,23 @@ class Room:
         self.rule: RosterRule | None = None
         self.openers = 0
         self._watchers: set[Listener] = set()
-        self._insiders: dict[Listener, bool] = {}
-        self._roster: Roster | None = None
-        self._roster_load: asyncio.Task[None] | None = None
-        self._load_again = False
-        self._roster_encoded = (0, b"")
-        self._while_loading: list[SessionChanged] = []
+        self._insiders = Insiders(session_id, rooms.source, rooms.spawn, self._roster_is_open, rooms.interval)
         self._heard = Heard(0)
         self._mending: asyncio.TimerHandle | None = None
         self._checking: asyncio.Task[None] | None = None
         self._check_again = False
-        self._frame = b""
+        self._frame = Frame(b"")
         self._encoded = 0
         self._timer: asyncio.TimerHandle | None = None
         self._told_at = 0.0
         self._told = 0
+        self._told_status: Status | None = None
 
     @property
-    def frame(self) -> bytes:
+    def frame(self) -> Frame:
         """The newest state as a `session` message, encoded once for all."""
         if self.state is not None and self._encoded != self.state.revision:
-            self._frame = views.encode(news.session_message(self.state))
+            self._frame = Frame.of(news.session_message(self.state))
             self._encoded = self.state.revision
         return self._frame
 
@@ -88,7 +86,9 @@ class Room:
         if known is not None and state.revision <= known.revision != wrong:
             return False
         self.state, self.rule = state, rule
-        if known is not None:
+        if known is None:
+            self._told_status = state.status
+        else:
             self._mend_now()
             self._tell_soon(known)
         if known is not None and known.revision > state.revision:
@@ -103,8 +103,7 @@ class Room:
 
     def enter(self, listener: Listener, *, host: bool, show_state: bool = True) -> None:
         """Tell `listener`, the `host` or a participant, the state and, while it may see it, the roster."""
-        self._tell_presence()  # to those inside before: for the newcomer it is in the roster
-        self._insiders[listener] = host
+        self._insiders.add(listener, host=host)
         if show_state:
             self._deliver_state(listener)
         self.show_roster(listener)
@@ -117,20 +116,13 @@ class Room:
 
     def exit(self, listener: Listener) -> None:
         """Stop being inside."""
-        self._insiders.pop(listener, None)
+        self._insiders.discard(listener)
         if self.empty:
             self._rooms.close(self)
 
     def show_roster(self, listener: Listener) -> bool:
-        """Send the roster to `listener` if it may see it; False if it may not."""
-        if not self._may_see(listener):
-            return False
-        if self._roster is None:
-            self._load_roster()
-        else:
-            self._tell_presence()
-            self._deliver_roster(listener)
-        return True
+        """Send the roster to `listener`, soon, if it may see it; False if it may not."""
+        return self._insiders.show(listener)
 
     def receive(self, change: SessionChanged, frame: bytes | None = None) -> None:
         """Take an announcement, `frame` being its state ready to be sent; an old state is dropped."""
@@ -138,29 +130,25 @@ class Room:
         if known is None:
             self._heard.know(state.revision)
         self._heard.hear(state.revision)
-        people_moved = self._hear_people(change)
+        people_moved = self._insiders.hear(change)
         if known is None or state.revision > known.revision:
             self.state, self.rule = state, change.rule
             if frame is not None:
-                self._frame, self._encoded = frame, state.revision
+                self._frame, self._encoded = Frame(frame), state.revision
             self._tell_soon(known)
         elif people_moved:
             self._tell_soon(known)
-        behind = self._heard.hole or (self._roster is not None and self._roster.hole)
-        if behind and self._mending is None:
+        if self._behind and self._mending is None:
             self._mending = asyncio.get_running_loop().call_later(HOLE_SECONDS, self._mend)
 
-    def _hear_people(self, change: SessionChanged) -> bool:
-        if self._roster_load is not None:
-            self._while_loading.append(change)
-        elif self._roster is not None:
-            return self._roster.hear(change)
-        return False
+    @property
+    def _behind(self) -> bool:
+        return self._heard.hole or self._insiders.hole
 
     def _mend(self) -> None:
         """What should have come by now is lost: read what it would have said."""
         self._mending = None
-        if self.state is not None and (self._heard.hole or (self._roster is not None and self._roster.hole)):
+        if self.state is not None and self._behind:
             self._heard.know(self.state.revision)
             self._mend_now()
 
@@ -169,8 +157,7 @@ class Room:
         if self._mending is not None:
             self._mending.cancel()
             self._mending = None
-        if self._roster is not None or self._roster_load is not None:
-            self._load_roster()
+        self._insiders.mend()
         self._check_again = True
         if self._checking is None:
             self._checking = self._rooms.spawn(self._check_visits())
@@ -207,89 +194,34 @@ class Room:
         self._told_at = asyncio.get_running_loop().time()
         if self._told != self.state.revision:
             self._told = self.state.revision
-            for listener in self._everyone():
-                self._deliver_state(listener)
-        self._tell_presence()
+            self._tell_state(self.state.status)
+        self._insiders.tell()
 
-    def _tell_presence(self) -> None:
-        if self._roster is None:
+    def _tell_state(self, status: Status) -> None:
+        frame, key = self.frame, ("session", self.id)
+        if status is self._told_status:
+            for listener in self._everyone():
+                listener.deliver(key, frame, self._state_frame)
             return
-        change = self._roster.news()
-        if change is None:
-            return
-        message = news.PresenceMessage(
-            session=self.id,
-            revision=change.revision,
-            previous=change.previous,
-            joined=[views.present(someone) for someone in change.joined],
-            left=[views.GoneView(id=user_id) for user_id in change.left],
-        )
-        frame = views.encode(message)
-        for listener in self._insiders:
-            if self._may_see(listener):
-                listener.deliver(("roster", self.id), frame, self._roster_frame)
+        self._told_status = status
+        for listener in self._everyone():
+            listener.deliver(key, frame, partial(self._if_here, frame), lasting=True)
 
     def _everyone(self) -> Iterable[Listener]:
-        return self._watchers if not self._insiders else self._watchers | self._insiders.keys()
+        """A copy: who is told may go."""
+        return self._watchers.union(self._insiders.listeners)
 
     def _deliver_state(self, listener: Listener) -> None:
         if self.state is not None:
             listener.deliver(("session", self.id), self.frame, self._state_frame)
 
-    def _state_frame(self, listener: Listener) -> bytes | None:
-        return self.frame if listener in self._watchers or listener in self._insiders else None
+    def _state_frame(self, listener: Listener) -> Frame | None:
+        return self._if_here(self.frame, listener)
 
-    def _may_see(self, listener: Listener) -> bool:
-        host = self._insiders.get(listener)
-        if host is None or self.rule is None or self.state is None:
+    def _if_here(self, frame: Frame, listener: Listener) -> Frame | None:
+        return frame if listener in self._watchers or listener in self._insiders else None
+
+    def _roster_is_open(self, host: bool) -> bool:
+        if self.rule is None or self.state is None:
             return False
         return may_see_roster(self.rule, host=host, live=self.state.live, limit=self._rooms.roster_limit)
-
-    def _deliver_roster(self, listener: Listener) -> None:
-        frame = self._roster_frame(listener)
-        if frame is not None:
-            listener.deliver(("roster", self.id), frame, self._roster_frame)
-
-    def _roster_frame(self, listener: Listener) -> bytes | None:
-        if self._roster is None or not self._may_see(listener):
-            return None
-        if self._roster_encoded[0] != self._roster.revision:
-            people = [views.present(someone) for someone in self._roster.people()]
-            message = news.RosterMessage(session=self.id, revision=self._roster.revision, participants=people)
-            self._roster_encoded = (self._roster.revision, views.encode(message))
-        return self._roster_encoded[1]
-
-    def _load_roster(self) -> None:
-        if self._roster_load is None:
-            self._roster = None
-            self._roster_load = self._rooms.spawn(self._read_roster())
-        else:
-            self._load_again = True
-
-    async def _read_roster(self) -> None:
-        """Read, apply what was heard meanwhile, tell all who may see it; while it can't be read, try again."""
-        try:
-            while self._roster is None and any(map(self._may_see, self._insiders)):
-                try:
-                    self._roster = await self._roster_now()
-                except Unavailable:
-                    log.warning("the roster of session %s can't be read now", self.id)
-                    await asyncio.sleep(RETRY_SECONDS)
-        finally:
-            self._while_loading.clear()
-            self._roster_load = None
-        for listener in self._insiders:
-            self._deliver_roster(listener)
-
-    async def _roster_now(self) -> Roster | None:
-        """The roster; None when what was heard while it was read does not follow on it, or may have been missed."""
-        # What was heard before is in what is read now.
-        self._while_loading.clear()
-        self._load_again = False
-        roster = Roster(*await self._rooms.source.roster(self.id))
-        for change in self._while_loading:
-            roster.hear(change)
-        if roster.hole or self._load_again:
-            return None
-        roster.news()
-        return roster

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from http import HTTPStatus
-from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from hub import views
 from hub.errors import HubError, NotFound
+from hub.frames import Frame
 from hub.sockets.closing import TOO_SLOW
 from hub.sockets.connection import Connection
-from hub.sockets.door import STATUSES, Door, Visitor
+from hub.sockets.door import Door, Visitor
 from hub.sockets.lobby import Lobby
+from hub.sockets.refusals import answer
 
 log = logging.getLogger("hub.sockets")
 
@@ -40,10 +39,11 @@ class AsgiWire:
         """Whether the peer keeps up."""
         return self._unsent < HIGH_WATER
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: Frame) -> None:
         """Queue a text message."""
-        self._unsent += len(frame)
-        self._put({"type": "websocket.send", "text": frame.decode()}, len(frame))
+        size = len(frame.payload)
+        self._unsent += size
+        self._put({"type": "websocket.send", "text": frame.payload.decode()}, size)
 
     def close(self, code: int, reason: str) -> None:
         """Queue the close."""
@@ -92,7 +92,7 @@ class AsgiDoor:
         except OSError:
             pass  # the peer was gone before the handshake was done
         finally:
-            self._door.leave(visitor)
+            self._door.leave(visitor.address)
 
     async def _hold(self, visitor: Visitor, receive: Receive, send: Send) -> None:
         wire = AsgiWire(send)
@@ -133,22 +133,10 @@ async def _read(connection: Connection, receive: Receive) -> None:
 
 
 async def _deny(send: Send, refusal: HubError, path: str) -> None:
-    status = STATUSES[type(refusal)]
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": refusal.message,
-        "instance": path,
-        "success": False,
-        "code": refusal.code,
-    }
-    headers = [(b"content-type", b"application/problem+json")]
-    retry_after = getattr(refusal, "retry_after", None)
-    if retry_after is not None:
-        headers.append((b"retry-after", str(int(retry_after)).encode()))
-    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": views.encode(body)})
+    status, headers, body = answer(refusal, path)
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": raw})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 def _visitor(scope: Scope) -> Visitor:

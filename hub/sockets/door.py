@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hub.errors import Forbidden, HubError, NotFound, RateLimited, Unavailable
+from hub.errors import Forbidden, RateLimited, Unavailable
 from hub.sockets.lobby import Lobby
 
 RETRY_AFTER = 5.0
@@ -44,11 +44,7 @@ class Door:
             self._lobby.total.exit(None)
             raise RateLimited("Too many connections from this address.", retry_after=RETRY_AFTER)
 
-    def leave(self, visitor: Visitor) -> None:
-        """The visitor is gone."""
+    def leave(self, address: str) -> None:
+        """Who came from `address` is gone."""
         self._lobby.total.exit(None)
-        self._lobby.addresses.exit(visitor.address)
-
-
-STATUSES: Mapping[type[HubError], int] = {Forbidden: 403, NotFound: 404, RateLimited: 429, Unavailable: 503}
-"""HTTP statuses of refusals before the upgrade."""
+        self._lobby.addresses.exit(address)

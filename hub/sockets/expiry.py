@@ -14,6 +14,8 @@ LONGEST_TIMER = 86_400.0
 class TokenEnd:
     """`warn` gets the seconds left, WARN_SECONDS before the end or at once; `ended` the instant, when it has come."""
 
+    __slots__ = ("_clock", "_ended", "_timer", "_warn")
+
     def __init__(
         self, clock: Callable[[], datetime], warn: Callable[[int], None], ended: Callable[[datetime], None]
     ) -> None:

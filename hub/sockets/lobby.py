@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 from hub import views
-from hub.limits import Crowd, Rate
+from hub.limits import Crowd, Pace
 from hub.presence import Presence
 from hub.rooms import Rooms
 from hub.sockets.closing import RESTART, Close
@@ -40,7 +39,7 @@ class Lobby:
     rooms: Rooms
     clock: Callable[[], datetime]
     max_message_bytes: int
-    messages: Rate[str]
+    messages: Pace
     people: Crowd[str]
     addresses: Crowd[str]
     total: Crowd[None]
@@ -51,10 +50,6 @@ class Lobby:
     """In how many batches a drain sends people home, at most."""
     fewest: int = 50
     """How many it sends at once, at least."""
-
-    def may_talk(self, connection_id: str) -> bool:
-        """Count one message of a connection; False when it sends too many."""
-        return self.messages.wait(connection_id, time.monotonic()) == 0
 
     async def drain(self, window: float, seconds: float, hurried: Callable[[], bool]) -> None:
         """Let nobody in any more, and send everyone home in batches over `seconds`; at once as soon as `hurried`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from hub.errors import HubError, Internal, RateLimited
@@ -19,10 +18,12 @@ BACKLOG = 32
 class InOrder:
     """Runs work in the order it was added, in a task that lives only while there is some."""
 
+    __slots__ = ("_refuse", "_work", "_worker")
+
     def __init__(self, refuse: Callable[[HubError, MessageId], None]) -> None:
         """`refuse` is told what work raised, with the id of the message that asked for it."""
         self._refuse = refuse
-        self._work: deque[tuple[Callable[[], Awaitable[None]], MessageId]] = deque()
+        self._work: list[tuple[Callable[[], Awaitable[None]], MessageId]] = []
         self._worker: asyncio.Task[None] | None = None
 
     @property
@@ -46,7 +47,7 @@ class InOrder:
     async def _run(self) -> None:
         try:
             while self._work:
-                work, message_id = self._work.popleft()
+                work, message_id = self._work.pop(0)
                 try:
                     await work()
                 except HubError as refusal:

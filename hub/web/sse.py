@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from hub.domain.model import LeaveReason
 from hub.errors import NotFound, RateLimited, Unavailable
+from hub.frames import Frame
 from hub.limits import Crowd
 from hub.rooms import Newest, Room, Rooms
 from hub.web.http import EVENT_STREAM, Call
@@ -32,7 +33,7 @@ class Follower:
         self.come_back_ms: int | None = None
         """Set when the stream is to end: what the reader is told to wait."""
 
-    def deliver(self, key: Hashable, frame: bytes, newest: Newest) -> None:
+    def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
         """There is something new."""
         self.news.set()
 
@@ -117,7 +118,7 @@ async def _events(room: Room, follower: Follower, seen: int) -> AsyncIterator[by
         state = room.state
         if state is not None and state.revision > seen:
             seen = state.revision
-            yield b"event: session\nid: %d\ndata: %s\n\n" % (seen, room.frame)
+            yield b"event: session\nid: %d\ndata: %s\n\n" % (seen, room.frame.payload)
         try:
             await asyncio.wait_for(follower.news.wait(), HEARTBEAT_SECONDS)
         except TimeoutError:

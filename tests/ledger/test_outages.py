@@ -176,9 +176,8 @@ async def test_a_socket_that_goes_while_it_joins_is_dropped_once_at_its_first_ti
     dropped = house.clock.pass_by(5)
     with caplog.at_level(logging.ERROR):
         house.forget()
-        presence.drop(stay)
-        house.clock.pass_by(60)
-        presence.drop(stay)
+        presence.drop(stay, dropped)
+        presence.drop(stay, house.clock.pass_by(60))
         async with asyncio.timeout(PATIENCE):
             await house.news.wait()
         await presence.close(PATIENCE)

@@ -1,0 +1,225 @@
+"""The direct driver of `/ws`: a connection on the server's own transport, without task, queue, scope or request.
+
+What is known of the wire (RFC 6455) is websockets'; what is known of the hub is the connection's. This is between:
+ready frames go straight to the transport, and a peer that takes nothing or says nothing is ended for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from hub.frames import Frame as Ready
+from hub.sockets.closing import TOO_SLOW
+from hub.sockets.connection import Connection
+from hub.sockets.lobby import Lobby
+from hub.sockets.pulse import Pulse
+
+log = logging.getLogger("hub.sockets")
+
+HIGH_WATER = 32 * 1024
+"""Octets that may lie unsent here before a peer counts as slow, and gets newest states only."""
+LOW_WATER = 8 * 1024
+"""Octets to which that must shrink before it is told again."""
+UNSENT = 16 * 1024
+"""Octets that the kernel may hold unsent beside them. It would take megabytes, all of which a slow peer had to read
+before it saw what is true now."""
+MOST_UNSENT = 512 * 1024
+"""Octets at which a peer that asks and asks and never reads the answers is ended at once."""
+CLOSE_SECONDS = 2.0
+"""How long a peer may take to answer a close before it is cut off."""
+
+PING = b"\x89\x00"
+TCP_NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+
+
+class Socket(asyncio.Protocol):
+    """The wire of one connection."""
+
+    __slots__ = (
+        "_closing",
+        "_connection",
+        "_fragments",
+        "_gone",
+        "_parser",
+        "_pulse",
+        "_text",
+        "_timer",
+        "_transport",
+        "heard",
+        "pinged",
+        "slot",
+        "writable",
+    )
+
+    def __init__(
+        self,
+        lobby: Lobby,
+        pulse: Pulse,
+        transport: asyncio.Transport,
+        parser: ServerProtocol,
+        gone: Callable[[Socket], None],
+    ) -> None:
+        """`parser` has accepted the handshake; `gone` is called once, when the transport is."""
+        self.writable = True
+        self.heard = asyncio.get_running_loop().time()
+        self.pinged = 0.0
+        self.slot = -1
+        self._transport = transport
+        self._parser = parser
+        self._pulse = pulse
+        self._gone = gone
+        self._closing = False
+        self._text = True
+        self._fragments: bytearray | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._connection = Connection(lobby, self)
+        transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
+        if TCP_NOTSENT_LOWAT is not None and (tcp := transport.get_extra_info("socket")) is not None:
+            tcp.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
+
+    def opened(self, authorization: str | None) -> None:
+        """The handshake was answered; `authorization` is its header."""
+        self._pulse.add(self)
+        self._connection.opened(authorization)
+
+    # The wire.
+
+    def send(self, frame: Ready) -> None:
+        """Write one text message; nothing after a close."""
+        if self._parser.state is OPEN:
+            self._transport.write(frame.framed)
+            if not self.writable and self._transport.get_write_buffer_size() > MOST_UNSENT:
+                self._cut("gave up a peer that asks and does not read")
+
+    def close(self, code: int, reason: str) -> None:
+        """Close from this side; a peer that does not answer is cut off."""
+        if self._parser.state is OPEN:
+            self._parser.send_close(code, reason)
+            self._flush()
+
+    # The pulse.
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        if self._parser.state is OPEN:
+            self._transport.write(PING)
+
+    def silent(self) -> None:
+        """None came."""
+        self._cut("gave up a peer that shows no sign of life")
+
+    # asyncio.Protocol
+
+    def data_received(self, data: bytes) -> None:
+        """Octets of the peer's frames."""
+        self.heard = asyncio.get_running_loop().time()
+        parser = self._parser
+        parser.receive_data(data)
+        for event in parser.events_received():
+            if isinstance(event, Frame):
+                self._take(event)
+        self._flush()
+
+    def pause_writing(self) -> None:
+        """The peer is slow: if it stays so, it is closed, and then cut off."""
+        self.writable = False
+        if self._timer is None:  # it closes already
+            self._timer = asyncio.get_running_loop().call_later(self._pulse.timeout, self._stuck)
+
+    def resume_writing(self) -> None:
+        """The peer has caught up."""
+        self.writable = True
+        if self._parser.state is OPEN:
+            self._stop_timer()
+            self._connection.writable_again()
+
+    def eof_received(self) -> bool:
+        """Nothing more will come: so nothing more is sent."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone."""
+        self._stop_timer()
+        self._pulse.discard(self)
+        timed_out = isinstance(exc, TimeoutError)
+        self._connection.closed(self._silence() if timed_out else 0.0)
+        self._gone(self)
+
+    def shutdown(self) -> None:
+        """The server stops, and all that could be said was said."""
+        self._transport.abort()
+
+    def _take(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
+            self._text = frame.opcode is Opcode.TEXT
+            if frame.fin:
+                self._message(frame.data)
+            else:
+                self._fragments = bytearray(frame.data)
+        elif frame.opcode is Opcode.CONT and self._fragments is not None:
+            self._fragments += frame.data
+            if frame.fin:
+                whole, self._fragments = self._fragments, None
+                self._message(whole)
+
+    def _message(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._text:
+            self._connection.received(bytes(data))
+            return
+        try:
+            text = str(data, "utf-8")
+        except UnicodeDecodeError:
+            if self._parser.state is OPEN:
+                self._parser.fail(CloseCode.INVALID_DATA, "a text message must be UTF-8")
+            self._connection.closed()
+            return
+        self._connection.received(text)
+
+    def _flush(self) -> None:
+        """Write what the parser wants said. Once a close has gone out, the peer has so long to end it."""
+        parser, transport = self._parser, self._transport
+        out = parser.data_to_send()
+        if out:
+            transport.write(b"".join(out))
+        if parser.state is not OPEN:
+            self._connection.closed()
+            if not self._closing:
+                self._closing = True
+                self._stop_timer()
+                self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
+            if out and not out[-1]:
+                self._half_close()
+        elif not self.writable and transport.get_write_buffer_size() > MOST_UNSENT:
+            self._cut("gave up a peer that asks and does not read")
+
+    def _half_close(self) -> None:
+        """Closing at once would reset what the peer is still sending, and with it the close that it has yet to read."""
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _stuck(self) -> None:
+        self._timer = None
+        log.info("closed a peer that takes nothing", extra={"action": "stuck_peer"})
+        self._connection.close(TOO_SLOW, self._silence())
+
+    def _cut(self, why: str) -> None:
+        log.info(why, extra={"action": "cut_peer"})
+        self._connection.closed(self._silence())
+        self._transport.abort()
+
+    def _silence(self) -> float:
+        return asyncio.get_running_loop().time() - self.heard
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,124 @@
+"""The way from uvicorn to a socket: the upgrade of `/ws` is finished here, and everything else goes on to Starlette.
+
+uvicorn's protocol classes are not a public interface: what this uses of them is written down in a test that fails when
+it drifts, and the versions are bounded in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any, cast
+
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from hub.errors import HubError, InvalidInput, MethodNotAllowed
+from hub.sockets.direct import Socket
+from hub.sockets.door import Door, Visitor
+from hub.sockets.lobby import Lobby
+from hub.sockets.pulse import Pulse
+from hub.sockets.refusals import Answer, answer
+
+PATH = "/ws"
+FORWARDED = ("x-forwarded-for", "x-forwarded-proto")
+
+quiet = logging.getLogger("hub.sockets.frames")
+"""For websockets, which says at `info` and `debug` what every connection does."""
+quiet.setLevel(logging.WARNING)
+
+
+def entrance(lobby: Lobby, ping_seconds: float, ping_timeout: float) -> type[HttpToolsProtocol]:
+    """uvicorn's HTTP protocol with sockets of this lobby behind `/ws`, for `uvicorn.Config(http=…)`."""
+    door, pulse = Door(lobby), Pulse(ping_seconds, ping_timeout)
+
+    class Entrance(HttpToolsProtocol):
+        """One HTTP connection, until it becomes a socket."""
+
+        def handle_websocket_upgrade(self) -> None:
+            """The request is whole, and asks for a WebSocket."""
+            if self.url.partition(b"?")[0] != PATH.encode():
+                super().handle_websocket_upgrade()
+                return
+            headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers])
+            # The request is read already: a parser that begins earlier would wait for one before it reads frames.
+            parser = ServerProtocol(state=OPEN, max_size=lobby.max_message_bytes, logger=quiet)
+            version = f"HTTP/{self.scope['http_version']}"
+            response = parser.accept(Request(self.url.decode("latin-1"), headers, self.scope["method"], version))
+            if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+                self._refuse(_malformed(parser, response))
+                return
+            visitor = self._visitor(headers)
+            try:
+                door.enter(visitor)
+            except HubError as refusal:
+                self._refuse(answer(refusal, PATH))
+                return
+            self.transport.write(response.serialize())
+            self._become(parser, visitor)
+
+        def _become(self, parser: ServerProtocol, visitor: Visitor) -> None:
+            # What uvicorn asks of those in this set is `shutdown`, and that they take themselves out.
+            connections = cast(set[asyncio.Protocol], self.connections)
+            connections.discard(self)
+            address = visitor.address
+            socket = Socket(lobby, pulse, self.transport, parser, partial(_gone, connections, address))
+            connections.add(socket)
+            self.transport.set_protocol(socket)
+            del self.parser  # it knows this object, which knows it: a ring that would wait for the collector
+            socket.opened(visitor.headers.get("authorization"))
+
+        def _visitor(self, headers: Headers) -> Visitor:
+            client, scheme = self.client, "wss" if self.scheme == "https" else "ws"
+            if any(name in headers for name in FORWARDED):
+                client, scheme = _forwarded(self.config.forwarded_allow_ips, client, scheme, self.headers)
+            first: Mapping[str, str] = {name.lower(): value for name, value in headers.raw_items()}
+            return Visitor(first, scheme == "wss", client[0] if client else "")
+
+        def _refuse(self, refused: Answer) -> None:
+            status, headers, body = refused
+            lines = [STATUS_LINE[status]]
+            lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
+            more = {**headers, "content-length": str(len(body)), "connection": "close"}
+            lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in more.items()]
+            self.transport.write(b"".join([*lines, b"\r\n", b"" if self.scope["method"] == "HEAD" else body]))
+            self.transport.close()
+
+    def _gone(connections: set[asyncio.Protocol], address: str, socket: Socket) -> None:
+        connections.discard(socket)
+        door.leave(address)
+
+    return Entrance
+
+
+def _malformed(parser: ServerProtocol, response: Response) -> Answer:
+    """What is wrong with a handshake by RFC 6455 §4.2.1, as a refusal that names the version spoken here (§4.4)."""
+    reason = f"This is no WebSocket handshake (RFC 6455 §4.2.1): {parser.handshake_exc}."
+    kind = MethodNotAllowed if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED else InvalidInput
+    status, headers, body = answer(kind(reason), PATH, response.status_code)
+    own = {name: value for name, value in response.headers.raw_items() if name in ("Allow", "Upgrade")}
+    return status, {**headers, **own, "sec-websocket-version": "13"}, body
+
+
+def _forwarded(
+    trusted: list[str] | str, client: tuple[str, int] | None, scheme: str, headers: list[tuple[bytes, bytes]]
+) -> tuple[tuple[str, int] | None, str]:
+    """Client and scheme as a trusted proxy tells them: uvicorn's own rule, which REST goes by as well."""
+    scope: dict[str, Any] = {"type": "websocket", "client": client, "scheme": scheme, "headers": headers}
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    told = ProxyHeadersMiddleware(nothing, trusted)(cast(Any, scope), cast(Any, nothing), cast(Any, nothing))
+    try:
+        told.send(None)  # it awaits nothing but `nothing`
+    except StopIteration:
+        pass
+    return scope["client"], scope["scheme"]

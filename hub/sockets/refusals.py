@@ -1,0 +1,42 @@
+"""How a handshake is refused: an HTTP answer of the same shape as REST's, before there is a socket."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from hub import views
+from hub.errors import Forbidden, HubError, InvalidInput, MethodNotAllowed, NotFound, RateLimited, Unavailable
+
+Answer = tuple[int, Mapping[str, str], bytes]
+"""Status, headers and body."""
+
+STATUSES: Mapping[type[HubError], int] = {
+    InvalidInput: 400,  # what a handshake gets wrong is its form, which RFC 6455 §4.2.2 answers by 400
+    Forbidden: 403,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    RateLimited: 429,
+    Unavailable: 503,
+}
+
+
+def answer(refusal: HubError, path: str, status: int | None = None) -> Answer:
+    """RFC 9457's problem, as everywhere; `status` where it is not the refusal's own."""
+    status = STATUSES[type(refusal)] if status is None else status
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": refusal.message,
+        "instance": path,
+        "success": False,
+        "code": refusal.code,
+    }
+    headers = {"content-type": "application/problem+json", "cache-control": "no-store"}
+    retry_after = getattr(refusal, "retry_after", None)
+    if retry_after is not None:
+        headers["retry-after"] = str(max(1, math.ceil(retry_after)))
+    return status, headers, views.encode(body)
