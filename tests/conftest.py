@@ -61,9 +61,9 @@ def second() -> Iterator[Second]:
 
 
 def a_hub(request: pytest.FixtureRequest, folder: Path, **changes: Any) -> AbstractAsyncContextManager[Running]:
-    """One hub on SQLite, or two processes on PostgreSQL and Redis, as the parameter says."""
-    if request.param == "one":
-        return running(folder, **changes)
+    """One hub on SQLite, or two processes on PostgreSQL and Redis; or `plain`, one whose /ws goes through ASGI."""
+    if request.param != "two":
+        return running(folder, serving_as={"direct": request.param == "one"}, **changes)
     server: PostgresServer = request.getfixturevalue("postgres_server")
     url = server.database(request.getfixturevalue("migrated_postgres"))
     request.addfinalizer(lambda: server.drop(url))
