@@ -195,7 +195,9 @@ class Connection:
             case Unwatch() if self._order.idle:
                 self._unwatch(message)
             case _:
-                self._order.add(lambda: self._handle(message), message.id)
+                taken = self._order.add(lambda: self._handle(message), message.id)
+                if taken and isinstance(message, Leave) and self._stays is not None:
+                    self._stays.asked_to_leave(message.session)
 
     async def _handle(self, message: Incoming) -> None:
         match message:

@@ -93,22 +93,20 @@ class Socket(asyncio.Protocol):
 
     def send(self, frame: Ready) -> None:
         """Write one text message; nothing after a close."""
-        if self._parser.state is OPEN:
-            self._transport.write(frame.framed)
-            if not self.writable and self._transport.get_write_buffer_size() > MOST_UNSENT:
-                self._cut("gave up a peer that asks and does not read")
+        if not self._closing:
+            self._write(frame.framed)
 
     def close(self, code: int, reason: str) -> None:
         """Close from this side; a peer that does not answer is cut off."""
         if self._parser.state is OPEN:
             self._parser.send_close(code, reason)
-            self._flush()
+            self._say(self._parser.data_to_send())
 
     # The pulse.
 
     def ping(self) -> None:
         """Ask for a sign of life."""
-        if self._parser.state is OPEN:
+        if not self._closing:
             self._transport.write(PING)
 
     def silent(self) -> None:
@@ -122,10 +120,15 @@ class Socket(asyncio.Protocol):
         self.heard = asyncio.get_running_loop().time()
         parser = self._parser
         parser.receive_data(data)
+        said = parser.data_to_send()
         for event in parser.events_received():
-            if isinstance(event, Frame):
+            if not isinstance(event, Frame):
+                continue
+            if event.opcode is Opcode.PING:
+                self._write(said.pop(0))  # its pong: they come in the order of the pings, and before the end
+            else:
                 self._take(event)
-        self._flush()
+        self._say(said + parser.data_to_send())
 
     def pause_writing(self) -> None:
         """The peer is slow: if it stays so, it is closed, and then cut off."""
@@ -136,7 +139,7 @@ class Socket(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The peer has caught up."""
         self.writable = True
-        if self._parser.state is OPEN:
+        if not self._closing:
             self._stop_timer()
             self._connection.writable_again()
 
@@ -182,21 +185,27 @@ class Socket(asyncio.Protocol):
             return
         self._connection.received(text)
 
-    def _flush(self) -> None:
+    def _say(self, said: list[bytes]) -> None:
         """Write what the parser wants said. Once a close has gone out, the peer has so long to end it."""
-        parser, transport = self._parser, self._transport
-        out = parser.data_to_send()
-        if out:
-            transport.write(b"".join(out))
-        if parser.state is not OPEN:
-            self._connection.closed()
-            if not self._closing:
-                self._closing = True
-                self._stop_timer()
-                self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, transport.abort)
-            if out and not out[-1]:
-                self._half_close()
-        elif not self.writable and transport.get_write_buffer_size() > MOST_UNSENT:
+        self._write(b"".join(said))
+        if self._parser.state is OPEN:
+            return
+        self._connection.closed()
+        if not self._closing:
+            self._closing = True
+            self._stop_timer()
+            self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+        if said and not said[-1]:  # the parser's sign for the end
+            self._half_close()
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._transport.write(data)
+            if not self.writable:
+                self._bound()
+
+    def _bound(self) -> None:
+        if self._transport.get_write_buffer_size() > MOST_UNSENT:
             self._cut("gave up a peer that asks and does not read")
 
     def _half_close(self) -> None:

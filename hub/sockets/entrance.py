@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
+import httptools
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from websockets.datastructures import Headers
@@ -27,7 +29,7 @@ from hub.sockets.lobby import Lobby
 from hub.sockets.pulse import Pulse
 from hub.sockets.refusals import Answer, answer
 
-PATH = "/ws"
+PATH = b"/ws"
 FORWARDED = ("x-forwarded-for", "x-forwarded-proto")
 
 quiet = logging.getLogger("hub.sockets.frames")
@@ -35,74 +37,110 @@ quiet = logging.getLogger("hub.sockets.frames")
 quiet.setLevel(logging.WARNING)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What every socket of one server shares."""
+
+    lobby: Lobby
+    door: Door
+    pulse: Pulse
+
+
 def entrance(lobby: Lobby, ping_seconds: float, ping_timeout: float) -> type[HttpToolsProtocol]:
     """uvicorn's HTTP protocol with sockets of this lobby behind `/ws`, for `uvicorn.Config(http=…)`."""
-    door, pulse = Door(lobby), Pulse(ping_seconds, ping_timeout)
+    return type("Entrance", (_Entrance,), {"way": Way(lobby, Door(lobby), Pulse(ping_seconds, ping_timeout))})
 
-    class Entrance(HttpToolsProtocol):
-        """One HTTP connection, until it becomes a socket."""
 
-        def handle_websocket_upgrade(self) -> None:
-            """The request is whole, and asks for a WebSocket."""
-            if self.url.partition(b"?")[0] != PATH.encode():
-                super().handle_websocket_upgrade()
-                return
-            headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers])
-            # The request is read already: a parser that begins earlier would wait for one before it reads frames.
-            parser = ServerProtocol(state=OPEN, max_size=lobby.max_message_bytes, logger=quiet)
-            version = f"HTTP/{self.scope['http_version']}"
-            response = parser.accept(Request(self.url.decode("latin-1"), headers, self.scope["method"], version))
-            if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-                self._refuse(_malformed(parser, response))
-                return
-            visitor = self._visitor(headers)
-            try:
-                door.enter(visitor)
-            except HubError as refusal:
-                self._refuse(answer(refusal, PATH))
-                return
-            self.transport.write(response.serialize())
+class _Entrance(HttpToolsProtocol):
+    """One HTTP connection, until it becomes a socket."""
+
+    way: ClassVar[Way]
+
+    def _get_upgrade(self) -> bytes | None:
+        # uvicorn's looks at the last Connection line alone, and at HTTP/1.0 too (RFC 9110 §5.3, §7.8).
+        lines = [value for name, value in self.headers if name == b"connection"]
+        options = {option.strip().lower() for option in b",".join(lines).split(b",")}
+        if b"upgrade" not in options or self.parser.get_http_version() == "1.0":
+            return None
+        return next((value.strip().lower() for name, value in self.headers if name == b"upgrade"), None)
+
+    def handle_websocket_upgrade(self) -> None:
+        """The request is whole, and asks for a WebSocket."""
+        if httptools.parse_url(self.url).path != PATH:
+            super().handle_websocket_upgrade()
+            return
+        try:
+            parser, answered, visitor = self._shake_hands()
+        except Refused as refused:
+            self._refuse(refused.answer)
+        else:
+            self.transport.write(answered)
             self._become(parser, visitor)
 
-        def _become(self, parser: ServerProtocol, visitor: Visitor) -> None:
-            # What uvicorn asks of those in this set is `shutdown`, and that they take themselves out.
-            connections = cast(set[asyncio.Protocol], self.connections)
-            connections.discard(self)
-            address = visitor.address
-            socket = Socket(lobby, pulse, self.transport, parser, partial(_gone, connections, address))
-            connections.add(socket)
-            self.transport.set_protocol(socket)
-            del self.parser  # it knows this object, which knows it: a ring that would wait for the collector
-            socket.opened(visitor.headers.get("authorization"))
+    def _shake_hands(self) -> tuple[ServerProtocol, bytes, Visitor]:
+        # Of a value, blanks around it are no part (RFC 9110 §5.5).
+        lines = [(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in self.headers]
+        headers = Headers(lines)
+        # The request is read already: a parser that begins earlier would wait for one before it reads frames.
+        parser = ServerProtocol(state=OPEN, max_size=self.way.lobby.max_message_bytes, logger=quiet)
+        version = f"HTTP/{self.scope['http_version']}"
+        response = parser.accept(Request(self.url.decode("latin-1"), headers, self.scope["method"], version))
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            raise Refused(_malformed(parser, response))
+        if len(headers.get_all("host")) != 1:
+            raise Refused(answer(InvalidInput("A request names its Host once (RFC 9112 §3.2)."), PATH.decode()))
+        visitor = self._visitor(dict(lines))
+        try:
+            self.way.door.enter(visitor)
+        except HubError as refusal:
+            raise Refused(answer(refusal, PATH.decode())) from refusal
+        return parser, response.serialize(), visitor
 
-        def _visitor(self, headers: Headers) -> Visitor:
-            client, scheme = self.client, "wss" if self.scheme == "https" else "ws"
-            if any(name in headers for name in FORWARDED):
-                client, scheme = _forwarded(self.config.forwarded_allow_ips, client, scheme, self.headers)
-            first: Mapping[str, str] = {name.lower(): value for name, value in headers.raw_items()}
-            return Visitor(first, scheme == "wss", client[0] if client else "")
+    def _visitor(self, headers: Mapping[str, str]) -> Visitor:
+        client, scheme = self.client, "wss" if self.scheme == "https" else "ws"
+        if any(name in headers for name in FORWARDED):
+            client, scheme = _forwarded(self.config.forwarded_allow_ips, client, scheme, self.headers)
+        return Visitor(headers, scheme == "wss", client[0] if client else "")
 
-        def _refuse(self, refused: Answer) -> None:
-            status, headers, body = refused
-            lines = [STATUS_LINE[status]]
-            lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
-            more = {**headers, "content-length": str(len(body)), "connection": "close"}
-            lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in more.items()]
-            self.transport.write(b"".join([*lines, b"\r\n", b"" if self.scope["method"] == "HEAD" else body]))
-            self.transport.close()
+    def _become(self, parser: ServerProtocol, visitor: Visitor) -> None:
+        # What uvicorn asks of those in this set is `shutdown`, and that they take themselves out.
+        connections = cast(set[asyncio.Protocol], self.connections)
+        connections.discard(self)
+        gone = partial(_gone, connections, self.way.door, visitor.address)
+        socket = Socket(self.way.lobby, self.way.pulse, self.transport, parser, gone)
+        connections.add(socket)
+        self.transport.set_protocol(socket)
+        del self.parser  # it knows this object, which knows it: a ring that would wait for the collector
+        socket.opened(visitor.headers.get("authorization"))
 
-    def _gone(connections: set[asyncio.Protocol], address: str, socket: Socket) -> None:
-        connections.discard(socket)
-        door.leave(address)
+    def _refuse(self, refused: Answer) -> None:
+        status, headers, body = refused
+        lines = [STATUS_LINE[status]]
+        lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
+        more = {**headers, "content-length": str(len(body)), "connection": "close"}
+        lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in more.items()]
+        self.transport.write(b"".join([*lines, b"\r\n", b"" if self.scope["method"] == "HEAD" else body]))
+        self.transport.close()
 
-    return Entrance
+
+class Refused(Exception):
+    """There will be no socket: what is answered instead."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def _gone(connections: set[asyncio.Protocol], door: Door, address: str, socket: Socket) -> None:
+    connections.discard(socket)
+    door.leave(address)
 
 
 def _malformed(parser: ServerProtocol, response: Response) -> Answer:
     """What is wrong with a handshake by RFC 6455 §4.2.1, as a refusal that names the version spoken here (§4.4)."""
     reason = f"This is no WebSocket handshake (RFC 6455 §4.2.1): {parser.handshake_exc}."
     kind = MethodNotAllowed if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED else InvalidInput
-    status, headers, body = answer(kind(reason), PATH, response.status_code)
+    status, headers, body = answer(kind(reason), PATH.decode(), response.status_code)
     own = {name: value for name, value in response.headers.raw_items() if name in ("Allow", "Upgrade")}
     return status, {**headers, **own, "sec-websocket-version": "13"}, body
 

@@ -31,14 +31,15 @@ class InOrder:
         """Whether nothing is under way."""
         return self._worker is None
 
-    def add(self, work: Callable[[], Awaitable[None]], message_id: MessageId) -> None:
-        """Run `work` after what was added before; too much is refused."""
+    def add(self, work: Callable[[], Awaitable[None]], message_id: MessageId) -> bool:
+        """Run `work` after what was added before; too much is refused, which answers False."""
         if len(self._work) >= BACKLOG:
             self._refuse(RateLimited("Too many messages wait: read the answers first."), message_id)
-            return
+            return False
         self._work.append((work, message_id))
         if self._worker is None:
             self._worker = asyncio.create_task(self._run())
+        return True
 
     def stop(self) -> None:
         """Forget what has not begun; what has begun ends by itself."""

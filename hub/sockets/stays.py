@@ -31,7 +31,7 @@ class Holder(Listener, Protocol):
 class Stays:
     """The visits of one connection."""
 
-    __slots__ = ("_holder", "_joining", "_left", "_lobby", "_open")
+    __slots__ = ("_asked", "_holder", "_joining", "_left", "_lobby", "_open")
 
     def __init__(self, lobby: Lobby, holder: Holder, left: Callable[[int], None]) -> None:
         """`left` is told each session that the connection is no longer present in."""
@@ -40,6 +40,7 @@ class Stays:
         self._left = left
         self._open: dict[int, Stay] = {}
         self._joining: dict[int, LeaveReason | None] = {}
+        self._asked: dict[Stay, datetime] = {}
 
     def __contains__(self, session_id: int) -> bool:
         return session_id in self._open
@@ -81,12 +82,18 @@ class Stays:
             raise NotActive(ENDED)
         return meeting
 
+    def asked_to_leave(self, session_id: int) -> None:
+        """The client said that it leaves: so it does as of now, though the socket may be gone before `leave` is."""
+        stay = self._open.get(session_id)
+        if stay is not None:
+            self._asked.setdefault(stay, self._lobby.clock())
+
     async def leave(self, session_id: int) -> None:
-        """Be present no longer, as of now."""
+        """Be present no longer, as of when that was asked."""
         stay = self._open.get(session_id)
         if stay is None:
             return
-        at = self._lobby.clock()
+        at = self._asked.get(stay) or self._lobby.clock()
         try:
             await self._lobby.presence.leave(stay, LeaveReason.LEFT, at)
         except Unavailable:
@@ -116,14 +123,18 @@ class Stays:
             self._drop(stay, at)
 
     def _drop(self, stay: Stay, at: datetime) -> None:
+        asked = self._asked.get(stay)
         self._forget(stay)
-        if self._lobby.draining:
+        if asked is not None:
+            self._lobby.presence.leave_surely(stay, LeaveReason.LEFT, asked)
+        elif self._lobby.draining:
             self._lobby.presence.park(stay)
         else:
             self._lobby.presence.drop(stay, at)
 
     def _forget(self, stay: Stay) -> None:
         """It is no longer this connection's: rooms need not tell of it."""
+        self._asked.pop(stay, None)
         self._lobby.rooms.forget_visit(stay.visit_id, stay.session_id)
         if self._open.get(stay.session_id) is stay:
             del self._open[stay.session_id]

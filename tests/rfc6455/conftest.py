@@ -13,8 +13,8 @@ from tests.running import Running, running
 LIMIT = 70_000
 """Octets of a message: enough for lengths of 8 octets."""
 
-DRIVERS: Mapping[str, Mapping[str, Any]] = {"asgi": {}}
-"""The drivers, and the settings that choose them."""
+DRIVERS: Mapping[str, Mapping[str, Any]] = {"direct": {"direct": True}, "asgi": {"direct": False}}
+"""The drivers, and how a server is told to use them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,5 +37,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 async def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub that listens, and takes messages of LIMIT octets."""
     folder = tmp_path_factory.mktemp("rfc6455")
-    async with running(folder, max_message_bytes=LIMIT, **DRIVERS[request.param]) as listening:
+    async with running(folder, max_message_bytes=LIMIT, serving_as=DRIVERS[request.param]) as listening:
         yield listening
