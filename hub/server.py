@@ -19,6 +19,8 @@ from hub.sockets.entrance import entrance
 from hub.stopping import HardStop
 
 PING_SECONDS = 20.0
+UNSENT = 16 * 1024
+"""Octets that may lie unsent in the kernel for one peer."""
 DRAIN_SECONDS = 2.0
 """Over how long sockets are sent home, if they are many."""
 FLUSH_SECONDS = 1.0
@@ -60,6 +62,9 @@ class HubServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, then say where: only now is the address bound, and the port known."""
         await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                _hold_little(listening)
         host, port = self.config.host, self.servers[0].sockets[0].getsockname()[1]
         self._hub.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
@@ -74,6 +79,15 @@ class HubServer(uvicorn.Server):
             hub.lobby.send_home(window)  # someone may have been between the door and the lobby
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
+
+
+def _hold_little(listening: socket.socket) -> None:
+    """Let the kernel keep few unsent octets for those who are accepted here: they inherit it.
+
+    It would take megabytes, all of which a slow peer had to read before it saw what is true now.
+    """
+    if hasattr(socket, "TCP_NOTSENT_LOWAT") and listening.family in (socket.AF_INET, socket.AF_INET6):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
 
 def _share(hub: Hub, seconds: float) -> float:

@@ -67,6 +67,12 @@ class Rooms:
                 self.close(room)
         return {room.id: room for room in rooms if room.state is not None}
 
+    def known_rooms(self, session_ids: Iterable[int]) -> dict[int, Room] | None:
+        """The same without awaiting, where all of them stand here with their state known; else None."""
+        rooms = {session_id: self._rooms.get(session_id) for session_id in session_ids}
+        known = {session_id: room for session_id, room in rooms.items() if room is not None and room.state is not None}
+        return known if len(known) == len(rooms) else None
+
     @contextmanager
     def keep(self, room: Room) -> Iterator[None]:
         """Let `room` stand, and hear what is announced, while its opener awaits something else."""

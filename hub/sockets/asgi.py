@@ -45,6 +45,13 @@ class AsgiWire:
         self._unsent += size
         self._put({"type": "websocket.send", "text": frame.payload.decode()}, size)
 
+    def hold(self) -> bool:
+        """Nothing: a server writes each message by itself."""
+        return False
+
+    def release(self) -> None:
+        """Nothing, as there was nothing held."""
+
     def close(self, code: int, reason: str) -> None:
         """Queue the close."""
         self._put({"type": "websocket.close", "code": code, "reason": reason}, 0)

@@ -8,7 +8,7 @@ what a connection may never need is made when it first does.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -59,6 +59,12 @@ class Wire(Protocol):
 
     def send(self, frame: Frame) -> None:
         """Send one text message."""
+
+    def hold(self) -> bool:
+        """From now on until `release`, what is sent may go out as one; False where that is so already."""
+
+    def release(self) -> None:
+        """Let it go out: to be called by whoever was told True."""
 
     def close(self, code: int, reason: str) -> None:
         """Send what was sent before, then close."""
@@ -194,6 +200,8 @@ class Connection:
                 self.send(Pong(id=message.id))
             case Unwatch() if self._order.idle:
                 self._unwatch(message)
+            case Watch() if self._watch_now(message):
+                pass
             case _:
                 taken = self._order.add(lambda: self._handle(message), message.id)
                 if taken and isinstance(message, Leave) and self._stays is not None:
@@ -247,21 +255,41 @@ class Connection:
             self._token_end.at(actor.until)
 
     async def _watch(self, message: Watch) -> None:
-        if len(self._watched.union(message.sessions)) > WATCHES:
-            raise InvalidInput(f"One connection may watch {WATCHES} sessions at most.")
-        wanted = dict.fromkeys(message.sessions)
-        rooms = await self._lobby.rooms.open(wanted)
+        self._may_watch(message)
+        rooms = await self._lobby.rooms.open(message.sessions)
         if self.over:
             for room in rooms.values():
                 self._lobby.rooms.close(room)
-            return
-        self.send(Ok(id=message.id, missing=[session_id for session_id in wanted if session_id not in rooms]))
+        else:
+            self._follow(message, rooms)
+
+    def _watch_now(self, message: Watch) -> bool:
+        """Follow what others follow already, which needs no waiting; False, and nothing done, when something does."""
+        if not self._order.idle:
+            return False
+        self._may_watch(message)
+        rooms = self._lobby.rooms.known_rooms(message.sessions)
+        if rooms is None:
+            return False
+        self._follow(message, rooms)
+        return True
+
+    def _may_watch(self, message: Watch) -> None:
+        if len(self._watched.union(message.sessions)) > WATCHES:
+            raise InvalidInput(f"One connection may watch {WATCHES} sessions at most.")
+
+    def _follow(self, message: Watch, rooms: Mapping[int, Room]) -> None:
+        missing = [session_id for session_id in dict.fromkeys(message.sessions) if session_id not in rooms]
+        holding = self._wire.hold()
+        self.send(Ok(id=message.id, missing=missing))
         if message.catalog:
             self._lobby.rooms.watch_catalog(self)
         self._watched = self._watched.union(rooms)
         for room in rooms.values():
             room.watch(self)
             self._enter_as_host(room.id)
+        if holding:
+            self._wire.release()
 
     def _enter_as_host(self, session_id: int) -> None:
         """An expert sees the roster of an own session without joining it."""
@@ -301,8 +329,10 @@ class Connection:
             joined = await self._stays.join(self._actor, message.session)
             if joined is not None:
                 stay, meeting = joined
+                self._wire.hold()  # a task of its own: nobody else holds
                 self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
                 room.enter(self, host=self._is_host(room))
+                self._wire.release()
 
     def _left(self, session_id: int) -> None:
         room = self._lobby.rooms.get(session_id)

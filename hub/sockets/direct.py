@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable
 
 from websockets.frames import CloseCode, Frame, Opcode
@@ -27,16 +26,12 @@ HIGH_WATER = 32 * 1024
 """Octets that may lie unsent here before a peer counts as slow, and gets newest states only."""
 LOW_WATER = 8 * 1024
 """Octets to which that must shrink before it is told again."""
-UNSENT = 16 * 1024
-"""Octets that the kernel may hold unsent beside them. It would take megabytes, all of which a slow peer had to read
-before it saw what is true now."""
 MOST_UNSENT = 512 * 1024
 """Octets at which a peer that asks and asks and never reads the answers is ended at once."""
 CLOSE_SECONDS = 2.0
 """How long a peer may take to answer a close before it is cut off."""
 
 PING = b"\x89\x00"
-TCP_NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 
 class Socket(asyncio.Protocol):
@@ -47,6 +42,7 @@ class Socket(asyncio.Protocol):
         "_connection",
         "_fragments",
         "_gone",
+        "_held",
         "_parser",
         "_pulse",
         "_text",
@@ -78,16 +74,17 @@ class Socket(asyncio.Protocol):
         self._closing = False
         self._text = True
         self._fragments: bytearray | None = None
+        self._held: list[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._connection = Connection(lobby, self)
         transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
-        if TCP_NOTSENT_LOWAT is not None and (tcp := transport.get_extra_info("socket")) is not None:
-            tcp.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
 
-    def opened(self, authorization: str | None) -> None:
-        """The handshake was answered; `authorization` is its header."""
+    def opened(self, answer: bytes, authorization: str | None) -> None:
+        """Answer the handshake, and begin; `authorization` is its header."""
+        self._held = [answer]
         self._pulse.add(self)
         self._connection.opened(authorization)
+        self.release()
 
     # The wire.
 
@@ -101,6 +98,19 @@ class Socket(asyncio.Protocol):
         if self._parser.state is OPEN:
             self._parser.send_close(code, reason)
             self._say(self._parser.data_to_send())
+
+    def hold(self) -> bool:
+        """Keep what is sent until `release`: a write for each frame costs more than the frame."""
+        if self._held is not None:
+            return False
+        self._held = []
+        return True
+
+    def release(self) -> None:
+        """Send what was kept, at once."""
+        held, self._held = self._held, None
+        if held:
+            self._write(held[0] if len(held) == 1 else b"".join(held))
 
     # The pulse.
 
@@ -118,6 +128,7 @@ class Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Octets of the peer's frames."""
         self.heard = asyncio.get_running_loop().time()
+        self.hold()
         parser = self._parser
         parser.receive_data(data)
         said = parser.data_to_send()
@@ -129,6 +140,7 @@ class Socket(asyncio.Protocol):
             else:
                 self._take(event)
         self._say(said + parser.data_to_send())
+        self.release()
 
     def pause_writing(self) -> None:
         """The peer is slow: if it stays so, it is closed, and then cut off."""
@@ -187,7 +199,8 @@ class Socket(asyncio.Protocol):
 
     def _say(self, said: list[bytes]) -> None:
         """Write what the parser wants said. Once a close has gone out, the peer has so long to end it."""
-        self._write(b"".join(said))
+        for data in said:
+            self._write(data)
         if self._parser.state is OPEN:
             return
         self._connection.closed()
@@ -196,10 +209,13 @@ class Socket(asyncio.Protocol):
             self._stop_timer()
             self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
         if said and not said[-1]:  # the parser's sign for the end
+            self.release()
             self._half_close()
 
     def _write(self, data: bytes) -> None:
-        if data:
+        if self._held is not None:
+            self._held.append(data)
+        elif data:
             self._transport.write(data)
             if not self.writable:
                 self._bound()

@@ -18,6 +18,7 @@ import httptools
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from websockets.datastructures import Headers
+from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -30,6 +31,11 @@ from hub.sockets.pulse import Pulse
 from hub.sockets.refusals import Answer, answer
 
 PATH = b"/ws"
+SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\n%sUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %s\r\n\r\n"
+)
+"""RFC 6455 §4.2.2, without extensions and subprotocols, which are never negotiated."""
 FORWARDED = ("x-forwarded-for", "x-forwarded-proto")
 
 quiet = logging.getLogger("hub.sockets.frames")
@@ -56,10 +62,22 @@ class _Entrance(HttpToolsProtocol):
 
     way: ClassVar[Way]
 
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._wanted: bytes | None = None
+        self._wanted_of = -1
+
     def _get_upgrade(self) -> bytes | None:
-        # uvicorn's looks at the last Connection line alone, and at HTTP/1.0 too (RFC 9110 §5.3, §7.8).
-        lines = [value for name, value in self.headers if name == b"connection"]
-        options = {option.strip().lower() for option in b",".join(lines).split(b",")}
+        # Asked three times a request. uvicorn's own looks at the last Connection line alone, and at HTTP/1.0 too, whose
+        # upgrades are to be ignored (RFC 9110 §5.3, §7.8).
+        if self._wanted_of != len(self.headers):
+            self._wanted_of, self._wanted = len(self.headers), self._asked_for()
+        return self._wanted
+
+    def _asked_for(self) -> bytes | None:
+        connection = b",".join([value for name, value in self.headers if name == b"connection"])
+        options = [option.strip() for option in connection.lower().split(b",")]
         if b"upgrade" not in options or self.parser.get_http_version() == "1.0":
             return None
         return next((value.strip().lower() for name, value in self.headers if name == b"upgrade"), None)
@@ -70,12 +88,9 @@ class _Entrance(HttpToolsProtocol):
             super().handle_websocket_upgrade()
             return
         try:
-            parser, answered, visitor = self._shake_hands()
+            self._become(*self._shake_hands())
         except Refused as refused:
             self._refuse(refused.answer)
-        else:
-            self.transport.write(answered)
-            self._become(parser, visitor)
 
     def _shake_hands(self) -> tuple[ServerProtocol, bytes, Visitor]:
         # Of a value, blanks around it are no part (RFC 9110 §5.5).
@@ -84,9 +99,11 @@ class _Entrance(HttpToolsProtocol):
         # The request is read already: a parser that begins earlier would wait for one before it reads frames.
         parser = ServerProtocol(state=OPEN, max_size=self.way.lobby.max_message_bytes, logger=quiet)
         version = f"HTTP/{self.scope['http_version']}"
-        response = parser.accept(Request(self.url.decode("latin-1"), headers, self.scope["method"], version))
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            raise Refused(_malformed(parser, response))
+        request = Request(self.url.decode("latin-1"), headers, self.scope["method"], version)
+        try:
+            accept, _, _ = parser.process_request(request)
+        except InvalidHandshake:
+            raise Refused(_malformed(parser, parser.accept(request))) from None
         if len(headers.get_all("host")) != 1:
             raise Refused(answer(InvalidInput("A request names its Host once (RFC 9112 §3.2)."), PATH.decode()))
         visitor = self._visitor(dict(lines))
@@ -94,7 +111,8 @@ class _Entrance(HttpToolsProtocol):
             self.way.door.enter(visitor)
         except HubError as refusal:
             raise Refused(answer(refusal, PATH.decode())) from refusal
-        return parser, response.serialize(), visitor
+        date = b"".join([b"%s: %s\r\n" % line for line in self.server_state.default_headers])
+        return parser, SWITCH % (date, accept.encode()), visitor
 
     def _visitor(self, headers: Mapping[str, str]) -> Visitor:
         client, scheme = self.client, "wss" if self.scheme == "https" else "ws"
@@ -102,7 +120,7 @@ class _Entrance(HttpToolsProtocol):
             client, scheme = _forwarded(self.config.forwarded_allow_ips, client, scheme, self.headers)
         return Visitor(headers, scheme == "wss", client[0] if client else "")
 
-    def _become(self, parser: ServerProtocol, visitor: Visitor) -> None:
+    def _become(self, parser: ServerProtocol, answered: bytes, visitor: Visitor) -> None:
         # What uvicorn asks of those in this set is `shutdown`, and that they take themselves out.
         connections = cast(set[asyncio.Protocol], self.connections)
         connections.discard(self)
@@ -111,7 +129,7 @@ class _Entrance(HttpToolsProtocol):
         connections.add(socket)
         self.transport.set_protocol(socket)
         del self.parser  # it knows this object, which knows it: a ring that would wait for the collector
-        socket.opened(visitor.headers.get("authorization"))
+        socket.opened(answered, visitor.headers.get("authorization"))
 
     def _refuse(self, refused: Answer) -> None:
         status, headers, body = refused

