@@ -41,9 +41,9 @@ class Second:
         """Its process id, for signals."""
         return self._process.pid
 
-    async def start(self, settings: Settings) -> int:
-        """Let a hub listen there; its port, which is also its name for `stop`."""
-        port: int = await asyncio.to_thread(self._ask, ("start", settings))
+    async def start(self, settings: Settings, **serving_as: Any) -> int:
+        """Let a hub listen there (`hub.server.server`); its port, which is also its name for `stop`."""
+        port: int = await asyncio.to_thread(self._ask, ("start", (settings, serving_as)))
         return port
 
     async def stop(self, port: int) -> None:
@@ -68,7 +68,8 @@ async def main() -> None:
             break
         answer = None
         if what == "start":
-            serving, task, listening = await until_started(build(argument))
+            settings, serving_as = argument
+            serving, task, listening = await until_started(build(settings), **serving_as)
             answer = listening.getsockname()[1]
             hubs[answer] = (serving, task, listening)
         else:

@@ -9,8 +9,6 @@ from typing import Protocol
 
 GRAIN_SECONDS = 0.5
 """How exactly a peer's turn comes, where intervals are long."""
-LATE = 4
-"""Grains by which a look may come late before it counts as a halt of this process, not of the peers."""
 
 
 class Peer(Protocol):
@@ -42,7 +40,6 @@ class Pulse:
         size = math.ceil(max(interval, timeout) / self._grain) + 2
         self._slots: list[set[Peer]] = [set() for _ in range(size)]
         self._at = 0
-        self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._peers = 0
 
@@ -70,24 +67,17 @@ class Pulse:
         self._slots[peer.slot].add(peer)
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._due = loop.time() + self._grain
-        self._timer = loop.call_at(self._due, self._turn)
+        self._timer = loop.call_later(self._grain, self._turn)
 
     def _turn(self) -> None:
+        # Turns are counted, not the clock: who was frozen gives everyone as many turns as ever to be heard.
         loop = asyncio.get_running_loop()
-        now, late = loop.time(), loop.time() - self._due
         self._wait(loop)
         self._at = (self._at + 1) % len(self._slots)
         peers, self._slots[self._at] = self._slots[self._at], set()
-        # Who was frozen has not read what was said meanwhile: timers come before reading. It reads first, then judges.
-        judging = late < self._grain * LATE
         for peer in peers:
-            if peer.slot != self._at:  # gone since this turn began
-                continue
-            if not judging:
-                self._place(peer, self._grain)
-            else:
-                self._look(peer, now)
+            if peer.slot == self._at:  # else it has gone since this turn began
+                self._look(peer, loop.time())
 
     def _look(self, peer: Peer, now: float) -> None:
         if peer.pinged:

@@ -154,10 +154,12 @@ class Peer:
 
 
 @asynccontextmanager
-async def reach(running: Running) -> AsyncIterator[Peer]:
-    """A connection over which nothing was said yet."""
+async def reach(running: Running, window: int | None = None) -> AsyncIterator[Peer]:
+    """A connection over which nothing was said yet; its peer can have about `window` octets under way to it."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as tcp:
         tcp.setblocking(False)
+        if window is not None:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with asyncio.timeout(PATIENCE):
             await asyncio.get_running_loop().sock_connect(tcp, (HOST, running.port))
@@ -165,9 +167,9 @@ async def reach(running: Running) -> AsyncIterator[Peer]:
 
 
 @asynccontextmanager
-async def entered(running: Running, request: Request = HANDSHAKE) -> AsyncIterator[Peer]:
+async def entered(running: Running, request: Request = HANDSHAKE, window: int | None = None) -> AsyncIterator[Peer]:
     """A WebSocket that was opened and greeted."""
-    async with reach(running) as peer:
+    async with reach(running, window) as peer:
         answer = await peer.ask(request)
         assert answer.status == 101, answer
         assert (await peer.message())["type"] == "welcome"
