@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import socket
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import Server
 
+from hub.server import UNSENT
 from hub.sockets.connection import Connection
 from hub.sockets.direct import Socket
 from hub.sockets.entrance import _Entrance
@@ -73,6 +75,16 @@ async def driver_of(hub: Running) -> type:
         (connection,) = hub.hub.lobby.connections
         assert isinstance(connection, Connection)
         return type(connection._wire)
+
+
+async def test_a_listener_hands_its_bound_for_unsent_octets_on(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, Client.at(hub):
+        assert hub.hub is not None
+        (connection,) = hub.hub.lobby.connections
+        assert isinstance(connection, Connection)
+        assert isinstance(connection._wire, Socket)
+        tcp = connection._wire._transport.get_extra_info("socket")
+        assert tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT
 
 
 async def test_a_server_uses_the_direct_driver_unless_it_is_told_not_to(tmp_path: Path) -> None:

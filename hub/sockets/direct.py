@@ -26,8 +26,8 @@ HIGH_WATER = 32 * 1024
 """Octets that may lie unsent here before a peer counts as slow, and gets newest states only."""
 LOW_WATER = 8 * 1024
 """Octets to which that must shrink before it is told again."""
-MOST_UNSENT = 512 * 1024
-"""Octets at which a peer that asks and asks and never reads the answers is ended at once."""
+MOST_ANSWERED = 512 * 1024
+"""Octets of answers to a peer that is slow already, at which it is ended at once: it asks and asks and never reads."""
 CLOSE_SECONDS = 2.0
 """How long a peer may take to answer a close before it is cut off."""
 
@@ -38,6 +38,7 @@ class Socket(asyncio.Protocol):
     """The wire of one connection."""
 
     __slots__ = (
+        "_answered",
         "_closing",
         "_connection",
         "_fragments",
@@ -71,6 +72,7 @@ class Socket(asyncio.Protocol):
         self._parser = parser
         self._pulse = pulse
         self._gone = gone
+        self._answered = 0
         self._closing = False
         self._text = True
         self._fragments: bytearray | None = None
@@ -145,27 +147,31 @@ class Socket(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The peer is slow: if it stays so, it is closed, and then cut off."""
         self.writable = False
-        if self._timer is None:  # it closes already
+        if not self._closing:
             self._timer = asyncio.get_running_loop().call_later(self._pulse.timeout, self._stuck)
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
         self.writable = True
+        self._answered = 0
         if not self._closing:
             self._stop_timer()
             self._connection.writable_again()
 
     def eof_received(self) -> bool:
-        """Nothing more will come: so nothing more is sent."""
+        """Nothing more will come; what was written still goes out, if the peer takes it."""
+        self._over()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone."""
         self._stop_timer()
         self._pulse.discard(self)
-        timed_out = isinstance(exc, TimeoutError)
-        self._connection.closed(self._silence() if timed_out else 0.0)
-        self._gone(self)
+        try:
+            # Where the kernel gave up, the peer has been gone for long.
+            self._connection.closed(self._silence() if isinstance(exc, TimeoutError) else 0.0)
+        finally:
+            self._gone(self)
 
     def shutdown(self) -> None:
         """The server stops, and all that could be said was said."""
@@ -198,31 +204,33 @@ class Socket(asyncio.Protocol):
         self._connection.received(text)
 
     def _say(self, said: list[bytes]) -> None:
-        """Write what the parser wants said. Once a close has gone out, the peer has so long to end it."""
+        """Write what the parser wants said."""
         for data in said:
             self._write(data)
-        if self._parser.state is OPEN:
-            return
+        if self._parser.state is not OPEN:
+            self._over()
+            if said and not said[-1]:  # the parser's sign for the end
+                self.release()
+                self._half_close()
+
+    def _over(self) -> None:
+        """Nothing more is said to the peer, which has CLOSE_SECONDS to take what was, and to end the connection."""
         self._connection.closed()
         if not self._closing:
             self._closing = True
             self._stop_timer()
             self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
-        if said and not said[-1]:  # the parser's sign for the end
-            self.release()
-            self._half_close()
 
     def _write(self, data: bytes) -> None:
         if self._held is not None:
             self._held.append(data)
         elif data:
-            self._transport.write(data)
             if not self.writable:
-                self._bound()
-
-    def _bound(self) -> None:
-        if self._transport.get_write_buffer_size() > MOST_UNSENT:
-            self._cut("gave up a peer that asks and does not read")
+                self._answered += len(data)
+                if self._answered > MOST_ANSWERED:
+                    self._cut("gave up a peer that asks and does not read")
+                    return
+            self._transport.write(data)
 
     def _half_close(self) -> None:
         """Closing at once would reset what the peer is still sending, and with it the close that it has yet to read."""

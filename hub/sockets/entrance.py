@@ -1,4 +1,4 @@
-"""The way from uvicorn to a socket: the upgrade of `/ws` is finished here, and everything else goes on to Starlette.
+"""The way from uvicorn to a socket: upgrades are finished here, and everything else goes on to Starlette.
 
 uvicorn's protocol classes are not a public interface: what this uses of them is written down in a test that fails when
 it drifts, and the versions are bounded in pyproject.toml.
@@ -23,14 +23,14 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from hub.errors import HubError, InvalidInput, MethodNotAllowed
+from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound
 from hub.sockets.direct import Socket
 from hub.sockets.door import Door, Visitor
 from hub.sockets.lobby import Lobby
 from hub.sockets.pulse import Pulse
 from hub.sockets.refusals import Answer, answer
 
-PATH = b"/ws"
+PATH = "/ws"
 SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\n%sUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: %s\r\n\r\n"
@@ -84,15 +84,15 @@ class _Entrance(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """The request is whole, and asks for a WebSocket."""
-        if httptools.parse_url(self.url).path != PATH:
-            super().handle_websocket_upgrade()
-            return
         try:
             self._become(*self._shake_hands())
         except Refused as refused:
             self._refuse(refused.answer)
 
     def _shake_hands(self) -> tuple[ServerProtocol, bytes, Visitor]:
+        path = _path(self.url)
+        if path != PATH:
+            raise Refused(answer(NotFound("There is no WebSocket here: it is at /ws."), path))
         # Of a value, blanks around it are no part (RFC 9110 §5.5).
         lines = [(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in self.headers]
         headers = Headers(lines)
@@ -105,12 +105,12 @@ class _Entrance(HttpToolsProtocol):
         except InvalidHandshake:
             raise Refused(_malformed(parser, parser.accept(request))) from None
         if len(headers.get_all("host")) != 1:
-            raise Refused(answer(InvalidInput("A request names its Host once (RFC 9112 §3.2)."), PATH.decode()))
+            raise Refused(answer(InvalidInput("A request names its Host once (RFC 9112 §3.2)."), PATH))
         visitor = self._visitor(dict(lines))
         try:
             self.way.door.enter(visitor)
         except HubError as refusal:
-            raise Refused(answer(refusal, PATH.decode())) from refusal
+            raise Refused(answer(refusal, PATH)) from refusal
         date = b"".join([b"%s: %s\r\n" % line for line in self.server_state.default_headers])
         return parser, SWITCH % (date, accept.encode()), visitor
 
@@ -149,6 +149,16 @@ class Refused(Exception):
         self.answer = answer
 
 
+def _path(url: bytes) -> str:
+    """The path of a request's target, which may be a whole URI (RFC 9112 §3.2.2)."""
+    if not url.startswith(b"/"):
+        try:
+            url = httptools.parse_url(url).path or b""
+        except httptools.HttpParserInvalidURLError:
+            return ""
+    return url.partition(b"?")[0].decode("latin-1")
+
+
 def _gone(connections: set[asyncio.Protocol], door: Door, address: str, socket: Socket) -> None:
     connections.discard(socket)
     door.leave(address)
@@ -158,7 +168,7 @@ def _malformed(parser: ServerProtocol, response: Response) -> Answer:
     """What is wrong with a handshake by RFC 6455 §4.2.1, as a refusal that names the version spoken here (§4.4)."""
     reason = f"This is no WebSocket handshake (RFC 6455 §4.2.1): {parser.handshake_exc}."
     kind = MethodNotAllowed if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED else InvalidInput
-    status, headers, body = answer(kind(reason), PATH.decode(), response.status_code)
+    status, headers, body = answer(kind(reason), PATH, response.status_code)
     own = {name: value for name, value in response.headers.raw_items() if name in ("Allow", "Upgrade")}
     return status, {**headers, **own, "sec-websocket-version": "13"}, body
 

@@ -28,7 +28,7 @@ from tests.stored import Row, visits
 
 figures = logging.getLogger("figures")
 
-INTERVAL = TIMEOUT = 20.0 if LONG else 1.0
+INTERVAL = TIMEOUT = 20.0 if LONG else 2.0
 GRACE = 0.2
 NOT_READING, VANISHING, HEALTHY = 100, 50, 20
 LITTLE, MUCH = 100, 1_000
