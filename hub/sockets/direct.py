@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN
@@ -30,6 +32,8 @@ MOST_ANSWERED = 512 * 1024
 """Octets of answers to a peer that is slow already, at which it is ended at once: it asks and asks and never reads."""
 CLOSE_SECONDS = 2.0
 """How long a peer may take to answer a close before it is cut off."""
+LAST_SECONDS = 0.5
+"""How long one may that was given up: enough for the close to reach the kernel, which goes on trying by itself."""
 
 PING = b"\x89\x00"
 
@@ -123,7 +127,7 @@ class Socket(asyncio.Protocol):
 
     def silent(self) -> None:
         """None came."""
-        self._cut("gave up a peer that shows no sign of life")
+        self._give_up("gave up a peer that shows no sign of life")
 
     # asyncio.Protocol
 
@@ -218,8 +222,11 @@ class Socket(asyncio.Protocol):
         self._connection.closed()
         if not self._closing:
             self._closing = True
-            self._stop_timer()
-            self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+            self._end_within(CLOSE_SECONDS)
+
+    def _end_within(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
 
     def _write(self, data: bytes) -> None:
         if self._held is not None:
@@ -240,12 +247,17 @@ class Socket(asyncio.Protocol):
             self._transport.close()
 
     def _stuck(self) -> None:
-        self._timer = None
-        log.info("closed a peer that takes nothing", extra={"action": "stuck_peer"})
+        self._give_up("gave up a peer that takes nothing")
+
+    def _give_up(self, why: str) -> None:
+        """Close, and end it soon, whatever the peer does. If it ever reads again, it finds out why."""
+        log.info(why, extra={"action": "given_up"})
+        _take_all(self._transport)
         self._connection.close(TOO_SLOW, self._silence())
+        self._end_within(LAST_SECONDS)
 
     def _cut(self, why: str) -> None:
-        log.info(why, extra={"action": "cut_peer"})
+        log.info(why, extra={"action": "given_up"})
         self._connection.closed(self._silence())
         self._transport.abort()
 
@@ -256,3 +268,11 @@ class Socket(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _take_all(transport: asyncio.Transport) -> None:
+    """Let the kernel take all that lies unsent, so that what is written now gets into the stream at all."""
+    tcp = transport.get_extra_info("socket")
+    if tcp is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with suppress(OSError):  # the peer has reset the connection meanwhile
+            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
