@@ -8,18 +8,15 @@ what a connection may never need is made when it first does.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from hub import views
 from hub.domain.model import LeaveReason
 from hub.domain.people import Actor, Role
 from hub.errors import Forbidden, HubError, InvalidInput, NotBooked, NotFound, RateLimited, Unauthenticated
-from hub.frames import Frame
 from hub.ids import new_id
 from hub.limits import Bucket
-from hub.rooms import Newest, Room
+from hub.rooms import Room
 from hub.sockets import closing
 from hub.sockets.closing import Close
 from hub.sockets.expiry import TokenEnd
@@ -42,6 +39,7 @@ from hub.sockets.messages import (
     read,
 )
 from hub.sockets.order import InOrder
+from hub.sockets.outbox import Outbox, Wire
 from hub.sockets.stays import CANCELLED, Stays
 
 WATCHES = 500
@@ -50,53 +48,28 @@ PATIENCE = 20
 """Messages over the rate that are refused before the socket is closed."""
 
 
-class Wire(Protocol):
-    """What a driver offers; nothing waits."""
-
-    @property
-    def writable(self) -> bool:
-        """Whether the peer keeps up: False while too much lies unsent."""
-
-    def send(self, frame: Frame) -> None:
-        """Send one text message."""
-
-    def hold(self) -> bool:
-        """From now on until `release`, what is sent may go out as one; False where that is so already."""
-
-    def release(self) -> None:
-        """Let it go out: to be called by whoever was told True."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Send what was sent before, then close."""
-
-
-class Connection:
+class Connection(Outbox):
     """What one client asked for, and what it is told."""
 
     __slots__ = (
         "_actor",
         "_bucket",
         "_lobby",
-        "_missed",
         "_order",
         "_refused",
         "_stays",
         "_token_end",
         "_watched",
-        "_wire",
         "id",
-        "over",
     )
 
     def __init__(self, lobby: Lobby, wire: Wire) -> None:
+        super().__init__(wire)
         self.id = new_id()
-        self.over = False
         self._lobby = lobby
-        self._wire = wire
         self._actor: Actor | None = None
         self._bucket: Bucket | None = None
         self._watched: frozenset[int] = frozenset()
-        self._missed: dict[Hashable, Newest] | None = None
         self._order = InOrder(self._refuse)
         self._stays: Stays | None = None
         self._token_end: TokenEnd | None = None
@@ -128,14 +101,6 @@ class Connection:
             except HubError as refusal:
                 self.send(error(refusal))
 
-    def writable_again(self) -> None:
-        """The peer caught up: it gets the newest state of what it missed, once each."""
-        missed, self._missed = self._missed, None
-        for key, newest in (missed or {}).items():
-            frame = newest(self)
-            if frame is not None:
-                self.deliver(key, frame, newest)
-
     def closed(self, silent: float = 0.0) -> None:
         """The socket is gone, for whatever reason; the last that was heard of the peer is `silent` seconds ago.
 
@@ -146,27 +111,11 @@ class Connection:
 
     # What rooms and the lobby call.
 
-    def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
-        """Send `frame`; if the peer is slow, what `newest` answers once it caught up, and `frame` too if `lasting`."""
-        if self._wire.writable:
-            self._wire.send(frame)
-            return
-        missed = self._missed
-        if missed is None:
-            missed = self._missed = {}
-        missed.pop(key, None)  # in the order of what happened: the newest comes after what lasts
-        missed[(key, frame) if lasting else key] = newest
-
     def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
         """Someone else ended a visit of this connection."""
         if self._stays is not None and self._stays.closed_by_others(session_id, reason):
             if reason is LeaveReason.CANCELLED:
                 self.send(error(NotBooked(CANCELLED), session=session_id))
-
-    def send(self, message: views.View) -> None:
-        """Send a message to this client alone."""
-        if not self.over:
-            self._wire.send(Frame.of(message))
 
     def close(self, close: Close, silent: float = 0.0) -> None:
         """End the socket from this side; the last that was heard of the peer is `silent` seconds ago."""

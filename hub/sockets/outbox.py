@@ -1,0 +1,72 @@
+"""What one client is told: at once, or what is newest once it has caught up."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from typing import Protocol
+
+from hub import views
+from hub.domain.model import LeaveReason
+from hub.frames import Frame
+from hub.rooms.listening import Newest
+
+
+class Wire(Protocol):
+    """What a driver offers; nothing waits."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer keeps up: False while too much lies unsent."""
+
+    def send(self, frame: Frame) -> None:
+        """Send one text message."""
+
+    def hold(self) -> bool:
+        """From now on until `release`, what is sent may go out as one; False where that is so already."""
+
+    def release(self) -> None:
+        """Let it go out: to be called by whoever was told True."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what was sent before, then close."""
+
+
+class Outbox(ABC):
+    """The telling side of a connection: rooms deliver, the driver says when the peer can take more."""
+
+    __slots__ = ("_missed", "_wire", "over")
+
+    def __init__(self, wire: Wire) -> None:
+        self.over = False
+        """Whether the socket is gone, or going: nothing more is said."""
+        self._wire = wire
+        self._missed: dict[Hashable, Newest] | None = None
+
+    @abstractmethod
+    def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
+        """Someone else ended a visit of this connection."""
+
+    def writable_again(self) -> None:
+        """The peer caught up: it gets the newest state of what it missed, once each."""
+        missed, self._missed = self._missed, None
+        for key, newest in (missed or {}).items():
+            frame = newest(self)
+            if frame is not None:
+                self.deliver(key, frame, newest)
+
+    def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
+        """Send `frame`; if the peer is slow, what `newest` answers once it caught up, and `frame` too if `lasting`."""
+        if self._wire.writable:
+            self._wire.send(frame)
+            return
+        missed = self._missed
+        if missed is None:
+            missed = self._missed = {}
+        missed.pop(key, None)  # in the order of what happened: the newest comes after what lasts
+        missed[(key, frame) if lasting else key] = newest
+
+    def send(self, message: views.View) -> None:
+        """Send a message to this client alone."""
+        if not self.over:
+            self._wire.send(Frame.of(message))
