@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
+
+from benchmarks import table
+from benchmarks.machine import Meter
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0
@@ -17,8 +23,11 @@ PATIENCE = 60.0
     [
         ("bookings --seconds 0.2 --rounds 1", ["no-op POST", "refused, new tokens", "bookings a second", "0.25"]),
         ("list --seconds 0.2 --rounds 1 --sessions 100", ["no-op GET", "page while booked", "pages a second", "0.35"]),
-        ("start --people 5", ["slowest of all", "50 ms wanted"]),
-        ("join --people 10", ["joins a second", "server CPU for a join", "`session` messages received"]),
+        ("start --people 5", ["slowest of all", "<= 50 ms"]),
+        (
+            "connect --people 5 --rounds 1 --at-once 2",
+            ["bare handshake", "auth and join", "client busy", "<= 300 µs", "<= 3.00", "<= 600 µs"],
+        ),
     ],
 )
 async def test_a_benchmark_prints_its_table(arguments: str, told: list[str]) -> None:
@@ -46,13 +55,39 @@ async def test_the_help_names_every_benchmark_and_option() -> None:
     for word in (
         "bookings",
         "list",
-        "join",
         "start",
+        "connect",
         "all",
         "--seconds",
         "--rounds",
         "--people",
         "--at-once",
+        "--connections",
         "--sessions",
+        "--database",
+        "--redis",
     ):
         assert word in output.decode()
+
+
+def test_a_thread_that_ended_is_not_forgotten() -> None:
+    meter = Meter(os.getpid())
+    worker = threading.Thread(target=_work, args=(0.3,))
+    worker.start()
+    worker.join()
+    alone = meter.cost().each(1)
+    assert 0.25 < alone < 0.6
+
+
+def _work(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def test_less_is_better_where_less_is_wanted() -> None:
+    assert table.at_most("size", 8.9, 9, "KB").row() == ("size", "8.90 KB", "-", "-", "<= 9 KB", "yes")
+    assert table.at_most("size", 9.1, 9, "KB", 3.0).row() == ("size", "9.10 KB", "3.00 KB", "3.033", "<= 9 KB", "no")
+    assert table.ratio_at_most("CPU", 10, 8, 1.25, "µs").met is True
+    assert table.ratio_at_most("CPU", 10.1, 8, 1.25, "µs").met is False
+    assert table.ratio_at_most("CPU", 10, 0, 1.25, "µs").met is False
