@@ -13,7 +13,7 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks import bookings, connecting, listing, starting
+from benchmarks import bookings, connecting, fanout, listing, starting
 from benchmarks.machine import Cores, many_descriptors
 from benchmarks.servers import Stores
 from benchmarks.wrong import Wrong
@@ -25,6 +25,8 @@ bookings  bookings a second on one free session, as a share of a no-op POST
 list      the first page of 10 out of 10,000 sessions, as a share of a no-op GET,
           quiet and while somebody books 200 times a second
 start     an expert starts a session before watchers: until each of them has it
+fanout    changes of one session told to 2,000 watchers: server CPU of a delivery,
+          against a bare server that writes one ready frame to as many sockets
 connect   server CPU to connect and watch, against a bare handshake, and to say
           who one is and join; each 1,000 times in a turn
 all       one after the other (the default)
@@ -32,9 +34,9 @@ all       one after the other (the default)
 Server and client are pinned to a core each where that can be done. Everything is on 127.0.0.1 and in a temporary
 folder. Absolute figures depend on the machine and on what else it does; the ratios are what counts.
 """
-SECONDS = f"Length of a turn. Default: {bookings.SECONDS:g}."
+SECONDS = f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}."
 PEOPLE = (
-    f"How many watch or come. Default: start {starting.WATCHERS}, "
+    f"How many watch or come. Default: start {starting.WATCHERS}, fanout {fanout.WATCHERS}, "
     f"connect {connecting.PEOPLE}; "
     "bookings: tokens for a turn (enough)."
 )
@@ -48,6 +50,7 @@ class Options:
     rounds: int
     people: int | None
     at_once: int
+    rate: float | None
     connections: int
     sessions: int
 
@@ -78,6 +81,12 @@ def _start(at: Place, asked: Options) -> Report:
     return starting.run(at.folder, at.stores, at.cores, asked.people or starting.WATCHERS, _say)
 
 
+def _fanout(at: Place, asked: Options) -> Report:
+    watchers, seconds = asked.people or fanout.WATCHERS, asked.seconds or fanout.SECONDS
+    rate = asked.rate or fanout.RATE
+    return fanout.run(at.folder, at.stores, at.cores, watchers, seconds, rate, asked.rounds, _say)
+
+
 def _connect(at: Place, asked: Options) -> Report:
     people = asked.people or connecting.PEOPLE
     return connecting.run(at.folder, at.stores, at.cores, people, asked.at_once, asked.rounds, _say)
@@ -87,6 +96,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "bookings": _bookings,
     "list": _list,
     "start": _start,
+    "fanout": _fanout,
     "connect": _connect,
 }
 
@@ -102,6 +112,11 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     default=50,
     show_default=True,
     help="connect: how many are on their way.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.1, 1_000),
+    help=f"Changes a second. Default: fanout {fanout.RATE:g}.",
 )
 @click.option(
     "--connections", type=click.IntRange(1, 5_000), default=128, show_default=True, help="bookings: how many."
