@@ -13,7 +13,7 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks import bookings, connecting, fanout, listing, starting
+from benchmarks import bookings, connecting, fanout, idle, listing, starting
 from benchmarks.machine import Cores, many_descriptors
 from benchmarks.servers import Stores
 from benchmarks.wrong import Wrong
@@ -27,6 +27,8 @@ list      the first page of 10 out of 10,000 sessions, as a share of a no-op GET
 start     an expert starts a session before watchers: until each of them has it
 fanout    changes of one session told to 2,000 watchers: server CPU of a delivery,
           against a bare server that writes one ready frame to as many sockets
+idle      resident size of a watching connection and of a joined participant,
+          against a bare one, with 4,000 of each
 connect   server CPU to connect and watch, against a bare handshake, and to say
           who one is and join; each 1,000 times in a turn
 all       one after the other (the default)
@@ -36,7 +38,7 @@ folder. Absolute figures depend on the machine and on what else it does; the rat
 """
 SECONDS = f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}."
 PEOPLE = (
-    f"How many watch or come. Default: start {starting.WATCHERS}, fanout {fanout.WATCHERS}, "
+    f"How many watch or come. Default: start {starting.WATCHERS}, fanout {fanout.WATCHERS}, idle {idle.CONNECTIONS}, "
     f"connect {connecting.PEOPLE}; "
     "bookings: tokens for a turn (enough)."
 )
@@ -87,6 +89,10 @@ def _fanout(at: Place, asked: Options) -> Report:
     return fanout.run(at.folder, at.stores, at.cores, watchers, seconds, rate, asked.rounds, _say)
 
 
+def _idle(at: Place, asked: Options) -> Report:
+    return idle.run(at.folder, at.stores, at.cores, asked.people or idle.CONNECTIONS, asked.at_once, _say)
+
+
 def _connect(at: Place, asked: Options) -> Report:
     people = asked.people or connecting.PEOPLE
     return connecting.run(at.folder, at.stores, at.cores, people, asked.at_once, asked.rounds, _say)
@@ -97,6 +103,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "list": _list,
     "start": _start,
     "fanout": _fanout,
+    "idle": _idle,
     "connect": _connect,
 }
 
@@ -111,7 +118,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     type=click.IntRange(1, 1_000),
     default=50,
     show_default=True,
-    help="connect: how many are on their way.",
+    help="idle, connect: how many are on their way.",
 )
 @click.option(
     "--rate",

@@ -28,6 +28,7 @@ PATIENCE = 60.0
             "fanout --people 5 --seconds 0.2 --rate 20 --rounds 1",
             ["bare", "CPU of a delivery", "less the changes", "change to delivery, p99", "client busy", "<= 1.25"],
         ),
+        ("idle --people 10", ["watching", "joined", "KB each", "a joined participant", "<= 9 KB", "<= 12 KB"]),
         (
             "connect --people 5 --rounds 1 --at-once 2",
             ["bare handshake", "auth and join", "client busy", "<= 300 µs", "<= 3.00", "<= 600 µs"],
@@ -61,6 +62,7 @@ async def test_the_help_names_every_benchmark_and_option() -> None:
         "list",
         "start",
         "fanout",
+        "idle",
         "connect",
         "all",
         "--seconds",
