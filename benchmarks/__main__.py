@@ -13,7 +13,7 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks import bookings, connecting, fanout, idle, listing, starting
+from benchmarks import bookings, connecting, fanout, idle, listing, starting, storm
 from benchmarks.machine import Cores, many_descriptors
 from benchmarks.servers import Stores
 from benchmarks.wrong import Wrong
@@ -31,15 +31,20 @@ idle      resident size of a watching connection and of a joined participant,
           against a bare one, with 4,000 of each
 connect   server CPU to connect and watch, against a bare handshake, and to say
           who one is and join; each 1,000 times in a turn
+storm     2,000 people join one session within 2 s, all watching it: until everyone
+          has the full count; and CPU a person for 500 to 4,000
 all       one after the other (the default)
 
 Server and client are pinned to a core each where that can be done. Everything is on 127.0.0.1 and in a temporary
 folder. Absolute figures depend on the machine and on what else it does; the ratios are what counts.
 """
-SECONDS = f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}."
+SECONDS = (
+    f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}; "
+    f"storm: {storm.SECONDS:g}, over which people join."
+)
 PEOPLE = (
     f"How many watch or come. Default: start {starting.WATCHERS}, fanout {fanout.WATCHERS}, idle {idle.CONNECTIONS}, "
-    f"connect {connecting.PEOPLE}; "
+    f"connect {connecting.PEOPLE}, storm {storm.PEOPLE} (and a quarter, half and twice as many); "
     "bookings: tokens for a turn (enough)."
 )
 
@@ -98,6 +103,11 @@ def _connect(at: Place, asked: Options) -> Report:
     return connecting.run(at.folder, at.stores, at.cores, people, asked.at_once, asked.rounds, _say)
 
 
+def _storm(at: Place, asked: Options) -> Report:
+    people, seconds = asked.people or storm.PEOPLE, asked.seconds or storm.SECONDS
+    return storm.run(at.folder, at.stores, at.cores, people, seconds, asked.at_once, asked.rounds, _say)
+
+
 BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "bookings": _bookings,
     "list": _list,
@@ -105,6 +115,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "fanout": _fanout,
     "idle": _idle,
     "connect": _connect,
+    "storm": _storm,
 }
 
 
@@ -118,7 +129,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     type=click.IntRange(1, 1_000),
     default=50,
     show_default=True,
-    help="idle, connect: how many are on their way.",
+    help="idle, connect, storm: how many are on their way.",
 )
 @click.option(
     "--rate",

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import table
 from benchmarks.machine import Meter
+from benchmarks.storm import most_in_a_second
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0
@@ -32,6 +33,10 @@ PATIENCE = 60.0
         (
             "connect --people 5 --rounds 1 --at-once 2",
             ["bare handshake", "auth and join", "client busy", "<= 300 µs", "<= 3.00", "<= 600 µs"],
+        ),
+        (
+            "storm --people 8 --seconds 0.1 --rounds 1",
+            ["most in 1 s", "8: last ok to full count", "<= 1,000 ms", "<= 12 frames", "CPU a person: 16 against 2"],
         ),
     ],
 )
@@ -64,6 +69,7 @@ async def test_the_help_names_every_benchmark_and_option() -> None:
         "fanout",
         "idle",
         "connect",
+        "storm",
         "all",
         "--seconds",
         "--rounds",
@@ -99,3 +105,9 @@ def test_less_is_better_where_less_is_wanted() -> None:
     assert table.ratio_at_most("CPU", 10, 8, 1.25, "µs").met is True
     assert table.ratio_at_most("CPU", 10.1, 8, 1.25, "µs").met is False
     assert table.ratio_at_most("CPU", 10, 0, 1.25, "µs").met is False
+
+
+def test_the_most_in_a_second_is_found_wherever_the_second_begins() -> None:
+    assert most_in_a_second([]) == 0
+    assert most_in_a_second([0.0, 0.6, 0.7, 1.5, 1.55, 1.65]) == 4
+    assert most_in_a_second([0.0, 1.0, 2.0]) == 1
