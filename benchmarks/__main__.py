@@ -13,7 +13,7 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks import bookings, connecting, fanout, idle, listing, starting, storm
+from benchmarks import bookings, connecting, fanout, idle, listing, slow, starting, storm
 from benchmarks.machine import Cores, many_descriptors
 from benchmarks.servers import Stores
 from benchmarks.wrong import Wrong
@@ -33,18 +33,20 @@ connect   server CPU to connect and watch, against a bare handshake, and to say
           who one is and join; each 1,000 times in a turn
 storm     2,000 people join one session within 2 s, all watching it: until everyone
           has the full count; and CPU a person for 500 to 4,000
+slow      one reader who stops reading among 1,000 watchers, 20 changes a second:
+          the server's size, the others' waiting, and how it comes to the newest
 all       one after the other (the default)
 
 Server and client are pinned to a core each where that can be done. Everything is on 127.0.0.1 and in a temporary
 folder. Absolute figures depend on the machine and on what else it does; the ratios are what counts.
 """
 SECONDS = (
-    f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}; "
+    f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}, slow {slow.SECONDS:g}; "
     f"storm: {storm.SECONDS:g}, over which people join."
 )
 PEOPLE = (
     f"How many watch or come. Default: start {starting.WATCHERS}, fanout {fanout.WATCHERS}, idle {idle.CONNECTIONS}, "
-    f"connect {connecting.PEOPLE}, storm {storm.PEOPLE} (and a quarter, half and twice as many); "
+    f"connect {connecting.PEOPLE}, storm {storm.PEOPLE} (and a quarter, half and twice as many), slow {slow.WATCHERS}; "
     "bookings: tokens for a turn (enough)."
 )
 
@@ -108,6 +110,11 @@ def _storm(at: Place, asked: Options) -> Report:
     return storm.run(at.folder, at.stores, at.cores, people, seconds, asked.at_once, asked.rounds, _say)
 
 
+def _slow(at: Place, asked: Options) -> Report:
+    watchers, seconds = asked.people or slow.WATCHERS, asked.seconds or slow.SECONDS
+    return slow.run(at.folder, at.stores, at.cores, watchers, seconds, asked.rate or slow.RATE, _say)
+
+
 BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "bookings": _bookings,
     "list": _list,
@@ -116,6 +123,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "idle": _idle,
     "connect": _connect,
     "storm": _storm,
+    "slow": _slow,
 }
 
 
@@ -134,7 +142,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
 @click.option(
     "--rate",
     type=click.FloatRange(0.1, 1_000),
-    help=f"Changes a second. Default: fanout {fanout.RATE:g}.",
+    help=f"Changes a second. Default: fanout {fanout.RATE:g}, slow {slow.RATE:g}.",
 )
 @click.option(
     "--connections", type=click.IntRange(1, 5_000), default=128, show_default=True, help="bookings: how many."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 import sys
 import threading
 import time
@@ -13,6 +15,7 @@ import pytest
 
 from benchmarks import table
 from benchmarks.machine import Meter
+from benchmarks.sleeper import ESTABLISHED, End, end_of
 from benchmarks.storm import most_in_a_second
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +40,10 @@ PATIENCE = 60.0
         (
             "storm --people 8 --seconds 0.1 --rounds 1",
             ["most in 1 s", "8: last ok to full count", "<= 1,000 ms", "<= 12 frames", "CPU a person: 16 against 2"],
+        ),
+        (
+            "slow --people 5 --seconds 0.3",
+            ["without", "with", "SEEN: ", "<= 2 MB", "<= 1.50", "the slow one, awake", "has", "newest", "yes"],
         ),
     ],
 )
@@ -70,6 +77,7 @@ async def test_the_help_names_every_benchmark_and_option() -> None:
         "idle",
         "connect",
         "storm",
+        "slow",
         "all",
         "--seconds",
         "--rounds",
@@ -111,3 +119,13 @@ def test_the_most_in_a_second_is_found_wherever_the_second_begins() -> None:
     assert most_in_a_second([]) == 0
     assert most_in_a_second([0.0, 0.6, 0.7, 1.5, 1.55, 1.65]) == 4
     assert most_in_a_second([0.0, 1.0, 2.0]) == 1
+
+
+def test_what_waits_in_the_kernel_is_seen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_connection(listening.getsockname()) as reader, listening.accept()[0] as writer:
+            port, peer = writer.getsockname()[1], reader.getsockname()[1]
+            writer.send(b"x" * 1_000)
+            assert end_of(peer, port) == End(ESTABLISHED, unsent=0, unread=1_000)
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert end_of(port, peer).state != ESTABLISHED
