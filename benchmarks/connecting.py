@@ -22,7 +22,8 @@ CONNECT_RATIO = 3.0
 JOIN_US = 600.0
 HEADER = ("", "per second", "p50 ms", "p99 ms", "CPU µs each", "frames each", "server busy", "client busy")
 NOTES = (
-    "bare: a uvloop server that computes the accept key and answers 101; until the 101 is there.",
+    "bare: a uvloop server that computes the accept key and answers 101; until the 101 is there. It does less than the",
+    "  client must, so that rate is the client's, and only its CPU is a baseline.",
     "connect and watch: connect, upgrade, `welcome`, `watch`, `ok`, `session`.",
     "auth and join: on an open socket, `auth` with a fresh token, `join`, stored, `ok`: another person each, all into",
     "  one session, with what those who joined before are told meanwhile.",

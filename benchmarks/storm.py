@@ -41,7 +41,8 @@ HEADER = (
 )
 NOTES = (
     "everyone opens a socket, says who they are and watches before; the joins are asked for evenly over the time.",
-    "full count: from the last join's `ok` until everyone was told of all people, through the client's own loop.",
+    "full count: from the last join's `ok` until everyone was told of all people, by the client's own loop; 0 when",
+    "  they were told before that `ok` came.",
     "most in 1 s: the most `session` messages that any one socket got in any second, by a sliding window.",
     "CPU: the server's, from the first join until everyone has the full count, fan-out included.",
     "Rounds: times and CPU are medians, the count's delay and the most frames are the worst.",
