@@ -11,9 +11,11 @@ from benchmarks import seeding, servers, table
 from benchmarks.client import Turn, ask, ask_for, request
 from benchmarks.machine import Cores, facts
 from benchmarks.servers import Server, Stores, token
+from benchmarks.wrong import Wrong
 from hub.domain.people import Role
 
 API = "/api/live-sessions"
+SECONDS = 2.0
 CONNECTIONS = 128
 """A hot session is one that many want at once; with few, the time is the disk's, which waits for each commit."""
 
@@ -96,6 +98,18 @@ def _session(hub: Server) -> int:
     return session
 
 
+def end(hub: Server, session: int, live: int) -> None:
+    """Let the expert end a session: everyone has left at once, and sockets that close leave nothing to do.
+
+    Raises `Wrong` unless so many people were there.
+    """
+    expert = token("expert", Role.EXPERT)
+    counted = ask(hub.port, "GET", f"{API}/{session}", expert)["data"]["live"]
+    if counted != live:
+        raise Wrong(f"{live} joined, and the hub counts {counted}")
+    ask(hub.port, "PATCH", f"{API}/{session}/end", expert)
+
+
 async def _noop(kinds: Kinds, idle: Server, seconds: float) -> None:
     same = request("POST", "/", body=b"{}")
     turn = await ask_for(
@@ -144,7 +158,8 @@ async def _bookings(kinds: Kinds, hub: Server, seconds: float, session: int, peo
         hub.port, hub.pid, iter(requests), connections=kinds.clients, seconds=seconds, status=201, warm=WARM
     )
     after = _state(hub, session)
-    assert after[1] - before[1] == turn.total, "what was acknowledged is not what is stored"
+    if after[1] - before[1] != turn.total:
+        raise Wrong(f"{turn.total} bookings were acknowledged, and {after[1] - before[1]} are stored")
     kinds.revisions += after[0] - before[0]
     kinds.booking.append(turn)
 

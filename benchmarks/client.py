@@ -10,14 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from benchmarks.machine import cpu_seconds
+from benchmarks.machine import Meter
+from benchmarks.wrong import Wrong
 
 PATIENCE = 15.0
 """Seconds for answers under way at the end, and for connecting."""
-
-
-class Wrong(Exception):
-    """A benchmark that measured something else than it says."""
 
 
 def request(method: str, path: str, token: str | None = None, body: bytes | None = None) -> bytes:
@@ -112,7 +109,7 @@ class Talk(asyncio.Protocol):
     def _answered(self, data: bytes) -> None:
         load, now = self._load, time.perf_counter()
         load.total += 1
-        if data[9:12] != load.status:
+        if not data.startswith(load.status, 9):
             load.wrong, load.stopped = load.wrong or data, True
         elif load.counting:
             load.answered += 1
@@ -160,7 +157,7 @@ async def ask_for(
 ) -> Turn:
     """Ask for `seconds`, or until `requests` end; with `rate` no more than so many a second.
 
-    Raises `Wrong` when any answer has another status.
+    Raises `Wrong` when any answer has another status; its first digits alone do for `status`.
     """
     loop = asyncio.get_running_loop()
     load = Load(requests, str(status).encode(), None if rate is None else connections / rate)
@@ -171,10 +168,10 @@ async def ask_for(
         talk.begin(0.0 if rate is None else number / rate)
     await _passes(load, warm)
     load.counting = True
-    started, cpu, own = time.perf_counter(), cpu_seconds(pid), time.process_time()
+    started, meter = time.perf_counter(), Meter(pid)
     await _passes(load, seconds)
-    ended, cpu_after, own = time.perf_counter(), cpu_seconds(pid), time.process_time() - own
-    ended = load.last if load.idle.is_set() else ended
+    cost = meter.cost()
+    took = load.last - started if load.idle.is_set() else cost.seconds
     load.counting, load.stopped = False, True
     async with asyncio.timeout(PATIENCE):
         await load.idle.wait()
@@ -184,8 +181,7 @@ async def ask_for(
         raise Wrong(f"an answer was not {status}: {load.wrong[:600]!r}")
     if not load.answered:
         raise Wrong("nothing was answered in time: give it more seconds, or more people")
-    used = None if cpu is None or cpu_after is None else cpu_after - cpu
-    return Turn(load.answered, load.total, ended - started, used, own, load.latencies)
+    return Turn(load.answered, load.total, took, cost.server, cost.client, load.latencies)
 
 
 async def _passes(load: Load, seconds: float) -> None:

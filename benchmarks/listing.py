@@ -9,9 +9,10 @@ from statistics import median
 
 from benchmarks import seeding, servers, table
 from benchmarks.bookings import API, strangers
-from benchmarks.client import Turn, Wrong, ask, ask_for, request
+from benchmarks.client import Turn, ask, ask_for, request
 from benchmarks.machine import Cores, facts
 from benchmarks.servers import Server, Stores
+from benchmarks.wrong import Wrong
 
 CONNECTIONS = 16
 TARGET = 0.35

@@ -99,13 +99,16 @@ async def catalog(stores: Stores, count: int) -> None:
             await database.transact(partial(_many, first=first, count=min(STEP, count - first), now=now))
 
 
-async def running_session(stores: Stores, people: Sequence[str]) -> int:
-    """One active session, where each of `people` has a confirmed seat; its id."""
+async def running_sessions(stores: Stores, rooms: Sequence[Sequence[str]]) -> list[int]:
+    """An active session for each of `rooms`, where each of its people has a confirmed seat; their ids."""
     now = datetime.now(UTC)
     new = session(0, Status.ACTIVE, now, paid=False)
+    made = []
     async with opened(stores) as database:
-        session_id = await database.transact(lambda connection: _create(connection, new))
-        for first in range(0, len(people), STEP):
-            part = people[first : first + STEP]
-            await database.transact(partial(book, session_ids=[session_id], people=part, now=now))
-    return session_id
+        for people in rooms:
+            session_id = await database.transact(lambda connection: _create(connection, new))
+            for first in range(0, len(people), STEP):
+                part = people[first : first + STEP]
+                await database.transact(partial(book, session_ids=[session_id], people=part, now=now))
+            made.append(session_id)
+    return made

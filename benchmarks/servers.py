@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from benchmarks.client import Wrong
 from benchmarks.machine import Cores
+from benchmarks.wrong import Wrong
 from hub.domain.people import Role
 from hub.tokens import sign
 
@@ -54,6 +54,14 @@ def noop(folder: Path, cores: Cores) -> Iterator[Server]:
         yield server
 
 
+@contextmanager
+def bare(folder: Path, cores: Cores) -> Iterator[Server]:
+    """The server that does nothing but hold sockets and write to them."""
+    port = free_port()
+    with _process(["-m", "benchmarks.bare", str(port)], {}, port, folder / "bare.log", cores) as server:
+        yield server
+
+
 @dataclass(frozen=True)
 class Stores:
     """Where the hubs keep and tell: a database that may be filled, and a Redis, if there is to be one."""
@@ -68,8 +76,8 @@ class Stores:
 
 
 @contextmanager
-def hub(folder: Path, cores: Cores, stores: Stores) -> Iterator[Server]:
-    """`hub serve` on `stores`, without rate limits."""
+def hub(folder: Path, cores: Cores, stores: Stores, **more: str) -> Iterator[Server]:
+    """`hub serve` on `stores`, without rate limits; `more` are settings of its own."""
     port = free_port()
     variables = {
         "HUB_DATABASE_URL": stores.database,
@@ -81,6 +89,7 @@ def hub(folder: Path, cores: Cores, stores: Stores) -> Iterator[Server]:
         "HUB_RATE_LIMIT": "off",
         "HUB_MESSAGE_RATE_LIMIT": "off",
         "HUB_MAX_CONNECTIONS_PER_ADDRESS": "off",
+        **more,
     }
     with _process(["-m", "hub", "serve"], variables, port, folder / "hub.log", cores) as server:
         yield server

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks.client import Turn
+from benchmarks.machine import Cost
 
 HEADER = (
     "",
@@ -28,20 +30,57 @@ UNDISTURBED = 0.75
 
 @dataclass(frozen=True)
 class Verdict:
-    """A figure against its baseline; `ratio` None when there is nothing to compare with."""
+    """A figure against its baseline; `ratio` None if there is nothing to compare with, `met` if nothing is wanted."""
 
     what: str
     figure: str
     baseline: str = "-"
     ratio: float | None = None
-    target: float | None = None
+    target: str = "-"
+    met: bool | None = None
 
     def row(self) -> tuple[str, ...]:
         """Its line in the table."""
         ratio = "-" if self.ratio is None else f"{self.ratio:.3f}"
-        target = "-" if self.target is None else f"{self.target:.2f}"
-        met = "-" if self.ratio is None or self.target is None else "yes" if self.ratio >= self.target else "no"
-        return self.what, self.figure, self.baseline, ratio, target, met
+        return (
+            self.what,
+            self.figure,
+            self.baseline,
+            ratio,
+            self.target,
+            {None: "-", True: "yes", False: "no"}[self.met],
+        )
+
+
+def at_most(what: str, value: float, most: float, unit: str, baseline: float | None = None) -> Verdict:
+    """A figure of which less is better, wanted at `most`; all in `unit`."""
+    found = Verdict(what, amount(value, unit), target=f"<= {amount(most, unit, exact=True)}", met=value <= most)
+    return found if baseline is None else replace(found, baseline=amount(baseline, unit), ratio=over(value, baseline))
+
+
+def ratio_at_most(what: str, value: float, baseline: float, most: float | None, unit: str) -> Verdict:
+    """A figure of which less is better, wanted at `most` times its baseline (None: only told)."""
+    ratio = over(value, baseline)
+    found = Verdict(what, amount(value, unit), amount(baseline, unit), ratio)
+    return found if most is None else replace(found, target=f"<= {most:.2f}", met=ratio <= most)
+
+
+def over(value: float, baseline: float) -> float:
+    """`value` as a multiple of `baseline`; not a number when that is nothing."""
+    return value / baseline if baseline > 0 else math.nan
+
+
+def amount(value: float, unit: str, *, exact: bool = False) -> str:
+    """A figure with its unit: three digits, or all before the point; just as it is when whole or `exact`."""
+    size = abs(value)
+    if exact or isinstance(value, int):
+        return f"{value:,g} {unit}"
+    return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2}f} {unit}"
+
+
+def at(values: Sequence[float], share: float) -> float:
+    """The value below which this share of the sorted `values` lies; not a number when there are none."""
+    return values[min(len(values) - 1, int(len(values) * share))] if values else math.nan
 
 
 def share(what: str, turns: Sequence[Turn], baseline: Sequence[Turn], target: float) -> tuple[Verdict, Verdict]:
@@ -56,7 +95,8 @@ def share(what: str, turns: Sequence[Turn], baseline: Sequence[Turn], target: fl
 
 
 def _share(what: str, mine: float, theirs: float, target: float) -> Verdict:
-    return Verdict(what, f"{mine:,.0f}/s", f"{theirs:,.0f}/s", mine / theirs, target)
+    ratio = mine / theirs
+    return Verdict(what, f"{mine:,.0f}/s", f"{theirs:,.0f}/s", ratio, f">= {target:.2f}", ratio >= target)
 
 
 def disturbed(baseline: Sequence[Turn]) -> str:
@@ -78,6 +118,12 @@ def cpu_share(what: str, turns: Sequence[Turn], baseline: Sequence[Turn]) -> Ver
     return Verdict(what, f"{mine * 1e6:,.0f} µs", f"{theirs * 1e6:,.0f} µs", theirs / mine)
 
 
+def busy(costs: Sequence[Cost]) -> tuple[str, str]:
+    """The shares of the time that server and client worked, by medians."""
+    server, client = (median(shares) for shares in zip(*(cost.busy for cost in costs), strict=True))
+    return f"{server:.0%}", f"{client:.0%}"
+
+
 def turns_row(name: str, turns: Sequence[Turn]) -> tuple[str, ...]:
     """The line of one kind of request over all its turns."""
     rates = [turn.rate for turn in turns]
@@ -89,8 +135,8 @@ def turns_row(name: str, turns: Sequence[Turn]) -> tuple[str, ...]:
         f"{median(rates):,.0f}",
         f"{min(rates):,.0f}",
         f"{max(rates):,.0f}",
-        f"{latencies[len(latencies) // 2] * 1000:.2f}",
-        f"{latencies[len(latencies) * 99 // 100] * 1000:.2f}",
+        f"{at(latencies, 0.5) * 1000:.2f}",
+        f"{at(latencies, 0.99) * 1000:.2f}",
         "-" if cpu is None else f"{cpu * 1e6:,.0f}",
         "-" if not busy else f"{median(busy):.0%}",
         f"{median(turn.own_cpu / turn.seconds for turn in turns):.0%}",
@@ -116,12 +162,17 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def report(
-    title: str, facts: str, rows: Sequence[Sequence[str]], verdicts: Sequence[Verdict | None], *notes: str
+    title: str,
+    facts: str,
+    rows: Sequence[Sequence[str]],
+    verdicts: Sequence[Verdict | None],
+    *notes: str,
+    header: Sequence[str] = HEADER,
 ) -> str:
-    """All of one benchmark."""
+    """All of one benchmark; `header` is that of the rows."""
     shown = [verdict.row() for verdict in verdicts if verdict is not None]
     parts = [title, facts]
     if rows:
-        parts.append(aligned([HEADER, *rows]))
+        parts.append(aligned([header, *rows]))
     parts.append(aligned([("", "figure", "baseline", "ratio", "target", "met"), *shown]))
     return "\n\n".join([*parts, "\n".join(filter(None, notes))]).rstrip() + "\n"
