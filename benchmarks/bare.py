@@ -1,6 +1,7 @@
 """The floor: a uvloop server that lets sockets in and writes one ready frame to all of them, and does nothing else.
 
-`GET` is answered by the handshake of RFC 6455 §4.2.2. `POST` writes its body, a ready frame, to everyone, then is
+`GET` is answered by the accept key of RFC 6455 §4.2.2, without a look at anything else; with `checked` by the whole
+handshake, read and judged by websockets as §4.2.1 wants it. `POST` writes its body, a ready frame, to everyone, then is
 answered. Requests must come whole, as they do from a client on this machine; what sockets send is dropped.
 """
 
@@ -9,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha1
-from typing import cast
+from typing import ClassVar, cast
 
 import uvloop
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY = b"sec-websocket-key: "
@@ -23,10 +27,27 @@ BACKLOG = 2048
 everyone: set[asyncio.Transport] = set()
 
 
+def accepted(request: bytes) -> bytes:
+    """The answer to what is taken for a right handshake."""
+    at = request.index(KEY) + len(KEY)
+    accept = b64encode(sha1(request[at : request.index(b"\r\n", at)] + GUID).digest())
+    return SWITCHING + accept + b"\r\n\r\n"
+
+
+def checked(request: bytes) -> bytes:
+    """The answer of websockets' sans-I/O protocol, which reads and checks all of it."""
+    protocol = ServerProtocol()
+    protocol.receive_data(request)
+    (read,) = protocol.events_received()
+    protocol.send_response(protocol.accept(cast(Request, read)))
+    return b"".join(protocol.data_to_send())
+
+
 class Bare(asyncio.Protocol):
     """One connection: a transport, and no more."""
 
     __slots__ = ("transport",)
+    answer: ClassVar[Callable[[bytes], bytes]]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
@@ -39,9 +60,7 @@ class Bare(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """A request, or a frame that nobody reads."""
         if data.startswith(b"GET "):
-            at = data.index(KEY) + len(KEY)
-            accept = b64encode(sha1(data[at : data.index(b"\r\n", at)] + GUID).digest())
-            self.transport.write(SWITCHING + accept + b"\r\n\r\n")
+            self.transport.write(Bare.answer(data))
             everyone.add(self.transport)
         elif data.startswith(b"POST "):
             frame = data[data.index(b"\r\n\r\n") + 4 :]
@@ -50,11 +69,12 @@ class Bare(asyncio.Protocol):
             self.transport.write(TOLD)
 
 
-async def main(port: int) -> None:
+async def main(port: int, answer: Callable[[bytes], bytes]) -> None:
     """Listen until told to stop."""
+    Bare.answer = staticmethod(answer)
     server = await asyncio.get_running_loop().create_server(Bare, "127.0.0.1", port, backlog=BACKLOG)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
+    uvloop.run(main(int(sys.argv[1]), checked if "checked" in sys.argv else accepted))

@@ -22,8 +22,9 @@ CONNECT_RATIO = 3.0
 JOIN_US = 600.0
 HEADER = ("", "per second", "p50 ms", "p99 ms", "CPU µs each", "frames each", "server busy", "client busy")
 NOTES = (
-    "bare: a uvloop server that computes the accept key and answers 101; until the 101 is there. It does less than the",
-    "  client must, so that rate is the client's, and only its CPU is a baseline.",
+    "bare handshake: websockets' sans-I/O protocol on a uvloop transport, which reads the request, checks what RFC",
+    "  6455 §4.2.1 asks for and answers 101, and nothing else. bare answer: the accept key, nothing read or checked.",
+    "  Until the 101 is there. They do less than the client must: the rates are its own, their CPU is a baseline.",
     "connect and watch: connect, upgrade, `welcome`, `watch`, `ok`, `session`.",
     "auth and join: on an open socket, `auth` with a fresh token, `join`, stored, `ok`: another person each, all into",
     "  one session, with what those who joined before are told meanwhile.",
@@ -50,6 +51,7 @@ class Turn:
 class Turns:
     """The turns of each kind."""
 
+    answer: list[Turn] = field(default_factory=list)
     bare: list[Turn] = field(default_factory=list)
     watch: list[Turn] = field(default_factory=list)
     join: list[Turn] = field(default_factory=list)
@@ -79,13 +81,18 @@ async def run(
     ids = await seeding.running_sessions(stores, rooms)
     warm, *sessions = [Session(session, there) for session, there in zip(ids, rooms, strict=True)]
     turns = Turns()
-    with servers.bare(folder, cores) as bare, servers.hub(folder, cores, stores) as hub:
-        await _round(Turns(), bare, hub, warm, at_once)
+    with (
+        servers.bare(folder, cores) as floor,
+        servers.bare(folder, cores, checked=True) as bare,
+        servers.hub(folder, cores, stores) as hub,
+    ):
+        await _round(Turns(), (floor, bare, hub), warm, at_once)
         for number, session in enumerate(sessions):
             say(f"connect, round {number + 1} of {rounds}: bare; watch; join")
-            await _round(turns, bare, hub, session, at_once)
+            await _round(turns, (floor, bare, hub), session, at_once)
         turns.bare.append(await _bare(bare, people, at_once))
     rows = [
+        _row("bare answer", turns.answer),
         _row("bare handshake", turns.bare),
         _row("connect and watch", turns.watch),
         _row("auth and join", turns.join),
@@ -94,8 +101,10 @@ async def run(
     return table.report(title, facts(cores), rows, _verdicts(turns), *NOTES, header=HEADER)
 
 
-async def _round(turns: Turns, bare: Server, hub: Server, session: Session, at_once: int) -> None:
+async def _round(turns: Turns, those: tuple[Server, Server, Server], session: Session, at_once: int) -> None:
     people = len(session.people)
+    floor, bare, hub = those
+    turns.answer.append(await _bare(floor, people, at_once))
     turns.bare.append(await _bare(bare, people, at_once))
     turns.watch.append(await _watch(hub, session.id, people, at_once))
     turns.join.append(await _join(hub, session, at_once))
@@ -163,9 +172,12 @@ def _row(name: str, turns: Sequence[Turn]) -> tuple[str, ...]:
 
 
 def _verdicts(turns: Turns) -> list[table.Verdict]:
-    bare, watch, join = (median(turn.each for turn in kind) * 1e6 for kind in (turns.bare, turns.watch, turns.join))
+    answer, bare, watch, join = (
+        median(turn.each for turn in kind) * 1e6 for kind in (turns.answer, turns.bare, turns.watch, turns.join)
+    )
     return [
         table.at_most("CPU to connect and watch", watch, CONNECT_US, "µs"),
         table.ratio_at_most("  against a bare handshake", watch, bare, CONNECT_RATIO, "µs"),
+        table.Verdict("  against a bare answer", f"{watch:,.0f} µs", f"{answer:,.0f} µs", watch / answer),
         table.at_most("CPU to say who and join", join, JOIN_US, "µs"),
     ]

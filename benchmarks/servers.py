@@ -55,10 +55,11 @@ def noop(folder: Path, cores: Cores) -> Iterator[Server]:
 
 
 @contextmanager
-def bare(folder: Path, cores: Cores) -> Iterator[Server]:
-    """The server that does nothing but hold sockets and write to them."""
+def bare(folder: Path, cores: Cores, *, checked: bool = False) -> Iterator[Server]:
+    """The server that does nothing but hold sockets and write to them; `checked`: it reads the handshake, too."""
     port = free_port()
-    with _process(["-m", "benchmarks.bare", str(port)], {}, port, folder / "bare.log", cores) as server:
+    arguments = ["-m", "benchmarks.bare", str(port), *(["checked"] if checked else [])]
+    with _process(arguments, {}, port, folder / f"bare-{port}.log", cores) as server:
         yield server
 
 
