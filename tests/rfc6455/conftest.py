@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import uvloop
 
 from tests.running import Running, running
 
@@ -15,6 +16,11 @@ LIMIT = 70_000
 
 DRIVERS: Mapping[str, Mapping[str, Any]] = {"direct": {"direct": True}, "asgi": {"direct": False}}
 """The drivers, and how a server is told to use them."""
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:
+    """On the loop that `hub serve` runs on; the other tests of the socket are on asyncio's own."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_configure(config: pytest.Config) -> None:
