@@ -16,7 +16,7 @@ from typing import Any, ClassVar, cast
 
 import httptools
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Request, Response
@@ -84,6 +84,11 @@ class _Entrance(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """The request is whole, and asks for a WebSocket."""
+        before = cast(RequestResponseCycle | None, self.cycle)
+        if before is not None and not before.response_complete:
+            # Sent before the answer to the one before, which would then be written in among the frames.
+            self.transport.close()
+            return
         try:
             self._become(*self._shake_hands())
         except Refused as refused:

@@ -137,3 +137,11 @@ async def test_a_handshake_that_is_too_much_is_answered_one_way_or_the_other(hub
             await peer.send_end()
         answer = await peer.answer()
         assert answer.status == 101 or 400 <= answer.status < 500, answer
+
+
+@pytest.mark.deviates("asgi", "uvicorn answers 101, then writes the answer to the request before among the frames")
+async def test_a_handshake_behind_an_unanswered_request_is_not_taken(hub: Running) -> None:
+    async with reach(hub) as peer:
+        before = Request("GET /healthz HTTP/1.1", (("Host", "{host}"),))
+        await peer.send(before.octets("hub"), HANDSHAKE.octets("hub"))
+        await peer.end()
