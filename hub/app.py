@@ -54,6 +54,8 @@ from hub.web.sse import Events
 
 log = logging.getLogger("hub")
 
+NOISE = 10
+"""Control frames and fragments that a client may send for each message it may."""
 RESERVED_DESCRIPTORS = 64
 """File descriptors kept for the database, the bus, and REST."""
 
@@ -236,6 +238,7 @@ def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms,
         clock=clock,
         max_message_bytes=settings.max_message_bytes,
         messages=Pace(settings.message_rate_limit),
+        noise=Pace(settings.message_rate_limit and settings.message_rate_limit * NOISE),
         people=Crowd(settings.max_connections_per_person),
         addresses=Crowd(settings.max_connections_per_address),
         total=Crowd(max_connections(settings)),

@@ -19,7 +19,16 @@ from hub.sockets.entrance import _Entrance
 from tests.running import Client, Running, running
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-OURS = {"handle_websocket_upgrade", "_get_upgrade", "on_message_begin"}
+OURS = {
+    "data_received",
+    "on_message_begin",
+    "on_url",
+    "on_header",
+    "on_headers_complete",
+    "send_400_response",
+    "_get_upgrade",
+    "handle_websocket_upgrade",
+}
 """What the entrance puts in the place of uvicorn's."""
 
 
@@ -44,6 +53,8 @@ def test_the_entrance_replaces_methods_that_uvicorn_has() -> None:
 def test_uvicorn_calls_them_where_it_did() -> None:
     received = body_of(HttpToolsProtocol.data_received)
     assert "except httptools.HttpParserUpgrade: if self._should_upgrade(): self.handle_websocket_upgrade()" in received
+    assert "except httptools.HttpParserError: " in received
+    assert "self.send_400_response(msg) return" in received
     assert 'upgrade = self._get_upgrade() return upgrade == b"websocket"' in body_of(HttpToolsProtocol._should_upgrade)
     for callback in (HttpToolsProtocol.on_headers_complete, HttpToolsProtocol.on_message_complete):
         assert "self.parser.should_upgrade() and self._should_upgrade()" in body_of(callback)

@@ -55,6 +55,7 @@ class Connection(Outbox):
         "_actor",
         "_bucket",
         "_lobby",
+        "_noise",
         "_order",
         "_refused",
         "_stays",
@@ -69,8 +70,9 @@ class Connection(Outbox):
         self._lobby = lobby
         self._actor: Actor | None = None
         self._bucket: Bucket | None = None
+        self._noise: Bucket | None = None
         self._watched: frozenset[int] = frozenset()
-        self._order = InOrder(self._refuse)
+        self._order = InOrder()
         self._stays: Stays | None = None
         self._token_end: TokenEnd | None = None
         self._refused = 0
@@ -82,7 +84,7 @@ class Connection(Outbox):
         self._lobby.connections.add(self)
         self.send(Welcome(connection=self.id, server_time=self._lobby.clock()))
         if authorization is not None:
-            self._order.add(lambda: self._auth_by_header(authorization), None)
+            self._order.add(lambda: self._auth_by_header(authorization), self._refuse)
 
     def received(self, text: str | bytes) -> None:
         """A message has come, whole."""
@@ -96,10 +98,15 @@ class Connection(Outbox):
             self._too_many()
         else:
             self._refused = 0
-            try:
-                self._take(read(text))
-            except HubError as refusal:
-                self.send(error(refusal))
+            self._read(text)
+
+    def bothered(self) -> None:
+        """A frame has come that is no message: a control frame, or a part. Too many of them end the socket."""
+        pace, at = self._lobby.noise, time.monotonic()
+        if self._noise is None:
+            self._noise = pace.bucket(at)
+        if pace.wait(self._noise, at) > 0:
+            self.close(closing.TOO_MUCH)
 
     def closed(self, silent: float = 0.0) -> None:
         """The socket is gone, for whatever reason; the last that was heard of the peer is `silent` seconds ago.
@@ -140,21 +147,34 @@ class Connection(Outbox):
         else:
             self.send(error(RateLimited("Too many messages: slow down, or the socket is closed.")))
 
-    def _refuse(self, refusal: HubError, message_id: MessageId) -> None:
+    def _refuse(self, refusal: HubError, message_id: MessageId = None) -> None:
         self.send(error(refusal, message_id))
 
+    def _read(self, text: str) -> None:
+        message_id = None
+        try:
+            message = read(text)
+            message_id = message.id
+            self._take(message)
+        except HubError as refusal:
+            self._refuse(refusal, message_id)
+
     def _take(self, message: Incoming) -> None:
-        match message:
-            case Ping():
-                self.send(Pong(id=message.id))
-            case Unwatch() if self._order.idle:
+        """At once where nothing is under way and nothing has to be waited for; else in its turn."""
+        if isinstance(message, Ping):
+            self.send(Pong(id=message.id))
+            return
+        if self._order.idle:
+            if isinstance(message, Unwatch):
                 self._unwatch(message)
-            case Watch() if self._watch_now(message):
-                pass
-            case _:
-                taken = self._order.add(lambda: self._handle(message), message.id)
-                if taken and isinstance(message, Leave) and self._stays is not None:
-                    self._stays.asked_to_leave(message.session)
+                return
+            if isinstance(message, Watch) and (rooms := self._lobby.rooms.known_rooms(message.sessions)) is not None:
+                self._may_watch(message)
+                self._follow(message, rooms)
+                return
+        taken = self._order.add(lambda: self._handle(message), lambda refusal: self._refuse(refusal, message.id))
+        if taken and isinstance(message, Leave) and self._stays is not None:
+            self._stays.asked_to_leave(message.session)
 
     async def _handle(self, message: Incoming) -> None:
         match message:
@@ -212,33 +232,20 @@ class Connection(Outbox):
         else:
             self._follow(message, rooms)
 
-    def _watch_now(self, message: Watch) -> bool:
-        """Follow what others follow already, which needs no waiting; False, and nothing done, when something does."""
-        if not self._order.idle:
-            return False
-        self._may_watch(message)
-        rooms = self._lobby.rooms.known_rooms(message.sessions)
-        if rooms is None:
-            return False
-        self._follow(message, rooms)
-        return True
-
     def _may_watch(self, message: Watch) -> None:
         if len(self._watched.union(message.sessions)) > WATCHES:
             raise InvalidInput(f"One connection may watch {WATCHES} sessions at most.")
 
     def _follow(self, message: Watch, rooms: Mapping[int, Room]) -> None:
         missing = [session_id for session_id in dict.fromkeys(message.sessions) if session_id not in rooms]
-        holding = self._wire.hold()
-        self.send(Ok(id=message.id, missing=missing))
-        if message.catalog:
-            self._lobby.rooms.watch_catalog(self)
-        self._watched = self._watched.union(rooms)
-        for room in rooms.values():
-            room.watch(self)
-            self._enter_as_host(room.id)
-        if holding:
-            self._wire.release()
+        with self.together():
+            self.send(Ok(id=message.id, missing=missing))
+            if message.catalog:
+                self._lobby.rooms.watch_catalog(self)
+            self._watched = self._watched.union(rooms)
+            for room in rooms.values():
+                room.watch(self)
+                self._enter_as_host(room.id)
 
     def _enter_as_host(self, session_id: int) -> None:
         """An expert sees the roster of an own session without joining it."""
@@ -278,10 +285,9 @@ class Connection(Outbox):
             joined = await self._stays.join(self._actor, message.session)
             if joined is not None:
                 stay, meeting = joined
-                self._wire.hold()  # a task of its own: nobody else holds
-                self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
-                room.enter(self, host=self._is_host(room))
-                self._wire.release()
+                with self.together():
+                    self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
+                    room.enter(self, host=self._is_host(room))
 
     def _left(self, session_id: int) -> None:
         room = self._lobby.rooms.get(session_id)
@@ -306,8 +312,10 @@ class Connection(Outbox):
         self.close(closing.TOKEN_ENDED)
 
     def _drop(self, silent: float) -> None:
-        if self._stays is not None:
-            self._stays.drop(self._lobby.clock() - timedelta(seconds=silent))
+        # Let go, as it points back here: a ring would wait for the collector.
+        stays, self._stays = self._stays, None
+        if stays is not None:
+            stays.drop(self._lobby.clock() - timedelta(seconds=silent))
 
     def _end(self) -> None:
         if self.over:
@@ -317,6 +325,7 @@ class Connection(Outbox):
         self._order.stop()
         if self._token_end is not None:
             self._token_end.cancel()
+            self._token_end = None
         self._lobby.rooms.unwatch_catalog(self)
         for session_id in self._watched:
             room = self._lobby.rooms.get(session_id)

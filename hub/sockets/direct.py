@@ -17,6 +17,8 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from hub.frames import Frame as Ready
+from hub.sockets.assembling import Assembly
+from hub.sockets.backlog import LOOKS, Backlog
 from hub.sockets.closing import TOO_SLOW
 from hub.sockets.connection import Connection
 from hub.sockets.lobby import Lobby
@@ -24,35 +26,49 @@ from hub.sockets.pulse import Pulse
 
 log = logging.getLogger("hub.sockets")
 
+SLICE = 4 * 1024
+"""Octets of one peer that are read before others have their turn. libuv would hand over megabytes of them in one go."""
+MOST_AFTER = 1_000
+"""Frames that a peer may still send after this side's close."""
 HIGH_WATER = 32 * 1024
 """Octets that may lie unsent here before a peer counts as slow, and gets newest states only."""
 LOW_WATER = 8 * 1024
 """Octets to which that must shrink before it is told again."""
-MOST_ANSWERED = 512 * 1024
-"""Octets of answers to a peer that is slow already, at which it is ended at once: it asks and asks and never reads."""
 CLOSE_SECONDS = 2.0
 """How long a peer may take to answer a close before it is cut off."""
 LAST_SECONDS = 0.5
 """How long one may that was given up: enough for the close to reach the kernel, which goes on trying by itself."""
 
 PING = b"\x89\x00"
+CONTROL_OPCODES = (Opcode.CLOSE, Opcode.PING, Opcode.PONG)
+
+
+class Parser(ServerProtocol):
+    """websockets' own, but that a close may come in the middle of a message, as any control frame (RFC 6455 §5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        """A frame was read."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None  # of the message under way, which will have no end: it would be held against it
+        super().recv_frame(frame)
 
 
 class Socket(asyncio.Protocol):
     """The wire of one connection."""
 
     __slots__ = (
-        "_answered",
+        "_after",
+        "_assembly",
+        "_backlog",
         "_closing",
         "_connection",
-        "_fragments",
         "_gone",
         "_held",
         "_parser",
         "_pulse",
-        "_text",
         "_timer",
         "_transport",
+        "_unread",
         "heard",
         "pinged",
         "slot",
@@ -64,7 +80,7 @@ class Socket(asyncio.Protocol):
         lobby: Lobby,
         pulse: Pulse,
         transport: asyncio.Transport,
-        parser: ServerProtocol,
+        parser: Parser,
         gone: Callable[[Socket], None],
     ) -> None:
         """`parser` has accepted the handshake; `gone` is called once, when the transport is."""
@@ -76,10 +92,11 @@ class Socket(asyncio.Protocol):
         self._parser = parser
         self._pulse = pulse
         self._gone = gone
-        self._answered = 0
+        self._after = 0
+        self._backlog: Backlog | None = None
         self._closing = False
-        self._text = True
-        self._fragments: bytearray | None = None
+        self._assembly = Assembly()
+        self._unread: bytearray | None = None
         self._held: list[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._connection = Connection(lobby, self)
@@ -102,6 +119,8 @@ class Socket(asyncio.Protocol):
     def close(self, code: int, reason: str) -> None:
         """Close from this side; a peer that does not answer is cut off."""
         if self._parser.state is OPEN:
+            if self._transport.get_write_buffer_size():
+                _take_all(self._transport)
             self._parser.send_close(code, reason)
             self._say(self._parser.data_to_send())
 
@@ -134,30 +153,26 @@ class Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Octets of the peer's frames."""
         self.heard = asyncio.get_running_loop().time()
-        self.hold()
-        parser = self._parser
-        parser.receive_data(data)
-        said = parser.data_to_send()
-        for event in parser.events_received():
-            if not isinstance(event, Frame):
-                continue
-            if event.opcode is Opcode.PING:
-                self._write(said.pop(0))  # its pong: they come in the order of the pings, and before the end
-            else:
-                self._take(event)
-        self._say(said + parser.data_to_send())
-        self.release()
+        if self._unread is not None:
+            self._unread += data
+        elif len(data) > SLICE:
+            self._unread = bytearray(data)
+            self._transport.pause_reading()
+            self._read_on()
+        else:
+            self._read(data)
 
     def pause_writing(self) -> None:
-        """The peer is slow: if it stays so, it is closed, and then cut off."""
+        """The peer is slow: if it takes nothing, it is closed, and then cut off."""
         self.writable = False
+        self._backlog = Backlog(self._transport.get_write_buffer_size())
         if not self._closing:
-            self._timer = asyncio.get_running_loop().call_later(self._pulse.timeout, self._stuck)
+            self._do_in(self._pulse.timeout / LOOKS, self._look)
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
         self.writable = True
-        self._answered = 0
+        self._backlog = None
         if not self._closing:
             self._stop_timer()
             self._connection.writable_again()
@@ -171,41 +186,69 @@ class Socket(asyncio.Protocol):
         """The transport is gone."""
         self._stop_timer()
         self._pulse.discard(self)
+        self._closing, self._unread = True, None
+        connection, gone = self._connection, self._gone
+        # Rings would keep it all until the collector comes, which is seldom where thousands lie idle.
+        del self._connection, self._gone, self._parser.parser
         try:
             # Where the kernel gave up, the peer has been gone for long.
-            self._connection.closed(self._silence() if isinstance(exc, TimeoutError) else 0.0)
+            connection.closed(self._silence() if isinstance(exc, TimeoutError) else 0.0)
         finally:
-            self._gone(self)
+            gone(self)
 
     def shutdown(self) -> None:
         """The server stops, and all that could be said was said."""
         self._transport.abort()
 
-    def _take(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
-            self._text = frame.opcode is Opcode.TEXT
-            if frame.fin:
-                self._message(frame.data)
-            else:
-                self._fragments = bytearray(frame.data)
-        elif frame.opcode is Opcode.CONT and self._fragments is not None:
-            self._fragments += frame.data
-            if frame.fin:
-                whole, self._fragments = self._fragments, None
-                self._message(whole)
+    # Reading.
 
-    def _message(self, data: bytes | bytearray | memoryview) -> None:
-        if not self._text:
-            self._connection.received(bytes(data))
+    def _read_on(self) -> None:
+        """Read a slice, and the next one when others had their turn."""
+        if self._unread is None or self._transport.is_closing():
             return
+        part = bytes(self._unread[:SLICE])
+        del self._unread[:SLICE]
+        self._read(part)
+        if self._unread:
+            asyncio.get_running_loop().call_soon(self._read_on)
+        elif not self._transport.is_closing():
+            self._unread = None
+            self._transport.resume_reading()
+
+    def _read(self, data: bytes) -> None:
+        parser = self._parser
+        self.hold()
         try:
-            text = str(data, "utf-8")
+            parser.receive_data(data)
+            said = parser.data_to_send()
+            for event in parser.events_received():
+                if isinstance(event, Frame):
+                    if event.opcode is Opcode.PING:
+                        self._write(said.pop(0))  # its pong: they come in the order of the pings, and before the end
+                    self._take(event)
+            self._say(said + parser.data_to_send())
+        finally:
+            self.release()
+
+    def _take(self, frame: Frame) -> None:
+        if self._closing:
+            self._after += 1
+            if self._after > MOST_AFTER:
+                self._cut("gave up a peer that goes on after the close")
+            return
+        if not frame.fin or frame.opcode in CONTROL_OPCODES:
+            self._connection.bothered()
+        try:
+            message = self._assembly.add(frame)
         except UnicodeDecodeError:
             if self._parser.state is OPEN:
                 self._parser.fail(CloseCode.INVALID_DATA, "a text message must be UTF-8")
             self._connection.closed()
             return
-        self._connection.received(text)
+        if message is not None:
+            self._connection.received(message)
+
+    # Writing.
 
     def _say(self, said: list[bytes]) -> None:
         """Write what the parser wants said."""
@@ -222,21 +265,19 @@ class Socket(asyncio.Protocol):
         self._connection.closed()
         if not self._closing:
             self._closing = True
-            self._end_within(CLOSE_SECONDS)
+            self._do_in(CLOSE_SECONDS, self._transport.abort)
 
-    def _end_within(self, seconds: float) -> None:
+    def _do_in(self, seconds: float, what: Callable[[], None]) -> None:
         self._stop_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+        self._timer = asyncio.get_running_loop().call_later(seconds, what)
 
     def _write(self, data: bytes) -> None:
         if self._held is not None:
             self._held.append(data)
         elif data:
-            if not self.writable:
-                self._answered += len(data)
-                if self._answered > MOST_ANSWERED:
-                    self._cut("gave up a peer that asks and does not read")
-                    return
+            if self._backlog is not None and not self._backlog.grow(len(data)):
+                self._cut("gave up a peer that asks and does not read")
+                return
             self._transport.write(data)
 
     def _half_close(self) -> None:
@@ -246,18 +287,26 @@ class Socket(asyncio.Protocol):
         else:
             self._transport.close()
 
-    def _stuck(self) -> None:
-        self._give_up("gave up a peer that takes nothing")
+    def _look(self) -> None:
+        """A slow peer that takes some is alive, though its pong lies behind all that it has yet to take."""
+        if self._backlog is None:
+            return
+        if self._backlog.look(self._transport.get_write_buffer_size()):
+            self.heard = asyncio.get_running_loop().time()
+        if self._backlog.stuck:
+            self._give_up("gave up a peer that takes nothing")
+        else:
+            self._do_in(self._pulse.timeout / LOOKS, self._look)
 
     def _give_up(self, why: str) -> None:
         """Close, and end it soon, whatever the peer does. If it ever reads again, it finds out why."""
         log.info(why, extra={"action": "given_up"})
-        _take_all(self._transport)
         self._connection.close(TOO_SLOW, self._silence())
-        self._end_within(LAST_SECONDS)
+        self._do_in(LAST_SECONDS, self._transport.abort)
 
     def _cut(self, why: str) -> None:
         log.info(why, extra={"action": "given_up"})
+        self._closing = True
         self._connection.closed(self._silence())
         self._transport.abort()
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -21,10 +23,9 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 
-from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound
-from hub.sockets.direct import Socket
+from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound, TooLarge
+from hub.sockets.direct import Parser, Socket
 from hub.sockets.door import Door, Visitor
 from hub.sockets.lobby import Lobby
 from hub.sockets.pulse import Pulse
@@ -36,6 +37,10 @@ SWITCH = (
     b"Sec-WebSocket-Accept: %s\r\n\r\n"
 )
 """RFC 6455 §4.2.2, without extensions and subprotocols, which are never negotiated."""
+MOST_LINES = 128
+MOST_OCTETS = 32 * 1024
+"""Of a request's head. What it costs to look at one grows with the square of its lines."""
+TOO_LARGE_A_HEAD = f"A request's head may have {MOST_LINES} lines, and {MOST_OCTETS} octets in all."
 FORWARDED = ("x-forwarded-for", "x-forwarded-proto")
 
 quiet = logging.getLogger("hub.sockets.frames")
@@ -61,12 +66,49 @@ class _Entrance(HttpToolsProtocol):
     """One HTTP connection, until it becomes a socket."""
 
     way: ClassVar[Way]
+    _in_head = False
+    _segment = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Octets of requests."""
+        self._segment, self._begins = data, False
+        super().data_received(data)
+        # Of a line that does not end, nothing is told. Where the head begins within a segment, others end in it.
+        if self._in_head and not self._begins and not self.transport.is_closing():
+            self._unfinished += len(data)
+            if self._unfinished > MOST_OCTETS:
+                self._refuse(answer(TooLarge(TOO_LARGE_A_HEAD), ""))
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self._begins = self._in_head = True
+        self._unfinished = self._octets = 0
         self._wanted: bytes | None = None
         self._wanted_of = -1
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of its target."""
+        super().on_url(url)
+        self._octets += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of its head."""
+        super().on_header(name, value)
+        self._octets += len(name) + len(value)
+        if self._octets > MOST_OCTETS or len(self.headers) > MOST_LINES:
+            raise TooLarge(TOO_LARGE_A_HEAD)  # ends the parsing: `send_400_response` is next
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is no request, or a callback refused it, which httptools tells as the context of its own error."""
+        error = sys.exception()
+        refusal = error.__context__ if error is not None else None
+        self._refuse(answer(refusal if isinstance(refusal, TooLarge) else InvalidInput(msg), ""))
 
     def _get_upgrade(self) -> bytes | None:
         # Asked three times a request. uvicorn's own looks at the last Connection line alone, and at HTTP/1.0 too, whose
@@ -89,12 +131,14 @@ class _Entrance(HttpToolsProtocol):
             # Sent before the answer to the one before, which would then be written in among the frames.
             self.transport.close()
             return
+        upgrade = sys.exception()
+        assert isinstance(upgrade, httptools.HttpParserUpgrade)
         try:
-            self._become(*self._shake_hands())
+            self._become(*self._shake_hands(), self._segment[upgrade.args[0] :])
         except Refused as refused:
             self._refuse(refused.answer)
 
-    def _shake_hands(self) -> tuple[ServerProtocol, bytes, Visitor]:
+    def _shake_hands(self) -> tuple[Parser, bytes, Visitor]:
         path = _path(self.url)
         if path != PATH:
             raise Refused(answer(NotFound("There is no WebSocket here: it is at /ws."), path))
@@ -102,7 +146,7 @@ class _Entrance(HttpToolsProtocol):
         lines = [(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in self.headers]
         headers = Headers(lines)
         # The request is read already: a parser that begins earlier would wait for one before it reads frames.
-        parser = ServerProtocol(state=OPEN, max_size=self.way.lobby.max_message_bytes, logger=quiet)
+        parser = Parser(state=OPEN, max_size=self.way.lobby.max_message_bytes, logger=quiet)
         version = f"HTTP/{self.scope['http_version']}"
         request = Request(self.url.decode("latin-1"), headers, self.scope["method"], version)
         try:
@@ -111,6 +155,8 @@ class _Entrance(HttpToolsProtocol):
             raise Refused(_malformed(parser, parser.accept(request))) from None
         if len(headers.get_all("host")) != 1:
             raise Refused(answer(InvalidInput("A request names its Host once (RFC 9112 §3.2)."), PATH))
+        if "transfer-encoding" in headers or headers.get_all("content-length") not in ([], ["0"]):
+            raise Refused(answer(InvalidInput("A handshake has no body."), PATH))
         visitor = self._visitor(dict(lines))
         try:
             self.way.door.enter(visitor)
@@ -125,7 +171,7 @@ class _Entrance(HttpToolsProtocol):
             client, scheme = _forwarded(self.config.forwarded_allow_ips, client, scheme, self.headers)
         return Visitor(headers, scheme == "wss", client[0] if client else "")
 
-    def _become(self, parser: ServerProtocol, answered: bytes, visitor: Visitor) -> None:
+    def _become(self, parser: Parser, answered: bytes, visitor: Visitor, early: bytes) -> None:
         # What uvicorn asks of those in this set is `shutdown`, and that they take themselves out.
         connections = cast(set[asyncio.Protocol], self.connections)
         connections.discard(self)
@@ -135,6 +181,8 @@ class _Entrance(HttpToolsProtocol):
         self.transport.set_protocol(socket)
         del self.parser  # it knows this object, which knows it: a ring that would wait for the collector
         socket.opened(answered, visitor.headers.get("authorization"))
+        if early:  # a client should wait for the answer (RFC 6455 §4.1); what it said is not lost where it does not
+            socket.data_received(early)
 
     def _refuse(self, refused: Answer) -> None:
         status, headers, body = refused
@@ -142,7 +190,7 @@ class _Entrance(HttpToolsProtocol):
         lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
         more = {**headers, "content-length": str(len(body)), "connection": "close"}
         lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in more.items()]
-        self.transport.write(b"".join([*lines, b"\r\n", b"" if self.scope["method"] == "HEAD" else body]))
+        self.transport.write(b"".join([*lines, b"\r\n", b"" if (self.scope or {}).get("method") == "HEAD" else body]))
         self.transport.close()
 
 
@@ -161,7 +209,7 @@ def _path(url: bytes) -> str:
             url = httptools.parse_url(url).path or b""
         except httptools.HttpParserInvalidURLError:
             return ""
-    return url.partition(b"?")[0].decode("latin-1")
+    return unquote(url.partition(b"?")[0].decode("latin-1"))
 
 
 def _gone(connections: set[asyncio.Protocol], door: Door, address: str, socket: Socket) -> None:
@@ -169,7 +217,7 @@ def _gone(connections: set[asyncio.Protocol], door: Door, address: str, socket: 
     door.leave(address)
 
 
-def _malformed(parser: ServerProtocol, response: Response) -> Answer:
+def _malformed(parser: Parser, response: Response) -> Answer:
     """What is wrong with a handshake by RFC 6455 §4.2.1, as a refusal that names the version spoken here (§4.4)."""
     reason = f"This is no WebSocket handshake (RFC 6455 §4.2.1): {parser.handshake_exc}."
     kind = MethodNotAllowed if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED else InvalidInput

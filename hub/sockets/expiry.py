@@ -32,8 +32,8 @@ class TokenEnd:
         if left > WARN_SECONDS:
             self._timer = loop.call_later(min(left - WARN_SECONDS, LONGEST_TIMER), self.at, until)
         else:
-            self._warn(max(0, round(left)))
             self._timer = loop.call_later(max(0.0, left), self._end, until)
+            self._warn(max(0, round(left)))  # who can't be told any more is ended by it, and this with them
 
     def cancel(self) -> None:
         """Wait no more."""

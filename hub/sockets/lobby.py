@@ -40,6 +40,8 @@ class Lobby:
     clock: Callable[[], datetime]
     max_message_bytes: int
     messages: Pace
+    noise: Pace
+    """Of frames that are no messages."""
     people: Crowd[str]
     addresses: Crowd[str]
     total: Crowd[None]

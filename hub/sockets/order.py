@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from hub.errors import HubError, Internal, RateLimited
-from hub.sockets.messages import MessageId
 
 log = logging.getLogger("hub.sockets")
 
@@ -18,12 +17,10 @@ BACKLOG = 32
 class InOrder:
     """Runs work in the order it was added, in a task that lives only while there is some."""
 
-    __slots__ = ("_refuse", "_work", "_worker")
+    __slots__ = ("_work", "_worker")
 
-    def __init__(self, refuse: Callable[[HubError, MessageId], None]) -> None:
-        """`refuse` is told what work raised, with the id of the message that asked for it."""
-        self._refuse = refuse
-        self._work: list[tuple[Callable[[], Awaitable[None]], MessageId]] = []
+    def __init__(self) -> None:
+        self._work: list[tuple[Callable[[], Awaitable[None]], Callable[[HubError], None]]] = []
         self._worker: asyncio.Task[None] | None = None
 
     @property
@@ -31,12 +28,12 @@ class InOrder:
         """Whether nothing is under way."""
         return self._worker is None
 
-    def add(self, work: Callable[[], Awaitable[None]], message_id: MessageId) -> bool:
-        """Run `work` after what was added before; too much is refused, which answers False."""
+    def add(self, work: Callable[[], Awaitable[None]], refuse: Callable[[HubError], None]) -> bool:
+        """Run `work` after what was added before; `refuse` is told what it raises. Too much is refused: False."""
         if len(self._work) >= BACKLOG:
-            self._refuse(RateLimited("Too many messages wait: read the answers first."), message_id)
+            refuse(RateLimited("Too many messages wait: read the answers first."))
             return False
-        self._work.append((work, message_id))
+        self._work.append((work, refuse))
         if self._worker is None:
             self._worker = asyncio.create_task(self._run())
         return True
@@ -48,13 +45,13 @@ class InOrder:
     async def _run(self) -> None:
         try:
             while self._work:
-                work, message_id = self._work.pop(0)
+                work, refuse = self._work.pop(0)
                 try:
                     await work()
                 except HubError as refusal:
-                    self._refuse(refusal, message_id)
+                    refuse(refusal)
                 except Exception:
                     log.exception("a message broke")
-                    self._refuse(Internal(), message_id)
+                    refuse(Internal())
         finally:
             self._worker = None

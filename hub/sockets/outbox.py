@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from hub import views
@@ -65,6 +66,16 @@ class Outbox(ABC):
             missed = self._missed = {}
         missed.pop(key, None)  # in the order of what happened: the newest comes after what lasts
         missed[(key, frame) if lasting else key] = newest
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let what is sent meanwhile go out as one."""
+        holding = self._wire.hold()
+        try:
+            yield
+        finally:
+            if holding:
+                self._wire.release()
 
     def send(self, message: views.View) -> None:
         """Send a message to this client alone."""

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from hub import views
-from hub.errors import Forbidden, HubError, InvalidInput, MethodNotAllowed, NotFound, RateLimited, Unavailable
+from hub.errors import Forbidden, HubError, InvalidInput, MethodNotAllowed, NotFound, RateLimited, TooLarge, Unavailable
 
 Answer = tuple[int, Mapping[str, str], bytes]
 """Status, headers and body."""
@@ -19,6 +19,7 @@ STATUSES: Mapping[type[HubError], int] = {
     NotFound: 404,
     MethodNotAllowed: 405,
     RateLimited: 429,
+    TooLarge: 431,  # a request's head
     Unavailable: 503,
 }
 

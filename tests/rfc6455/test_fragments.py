@@ -132,7 +132,6 @@ async def test_a_message_of_empty_fragments_is_empty(hub: Running) -> None:
         assert await peer.message() == pong("in pieces")
 
 
-@pytest.mark.deviates("direct", "websockets answers it with 1002, as if a close had to wait for the message's end")
 @pytest.mark.deviates("asgi", "websockets answers it with 1002, as if a close had to wait for the message's end")
 @ways
 async def test_a_close_within_a_message_is_answered_as_any_other(hub: Running, way: str) -> None:

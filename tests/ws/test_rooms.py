@@ -275,6 +275,19 @@ async def test_a_socket_follows_no_more_than_it_may(shared: Running) -> None:
         await watched(client, ids[-1])
 
 
+async def test_too_much_of_what_others_watch_already_is_refused_by_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.sockets.connection.WATCHES", 1)
+    async with running(tmp_path) as hub:
+        one, two = (await hub.create())["id"], (await hub.create())["id"]
+        async with Client.at(hub) as first, Client.at(hub) as second, Client.at(hub) as third:
+            await watched(first, one)
+            await watched(second, two)
+            refusal = await third.ask(type="watch", sessions=[one, two])
+            assert (refusal["type"], refusal["code"]) == ("error", "invalid_input")
+
+
 async def test_rooms_that_nobody_looks_at_are_forgotten(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         assert hub.hub is not None
