@@ -7,17 +7,20 @@ import gc
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from time import perf_counter
 
 from benchmarks import table
-from benchmarks.client import PATIENCE, ask_for
+from benchmarks.bookings import API
+from benchmarks.client import PATIENCE, ask_for, request
 from benchmarks.machine import Cost, Meter
-from benchmarks.servers import Server
+from benchmarks.servers import Server, token
 from benchmarks.sockets import Socket, each, number
 from benchmarks.wrong import Wrong
 
 REVISION = b'"revision":'
 AT_ONCE = 50
+PEOPLE = 20
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,9 @@ class Audience:
         return Delivered(len(requests), self._frames, sorted(self._latencies), cost)
 
     def _stamped(self, requests: Sequence[bytes]) -> Iterator[bytes]:
-        for request in requests:
+        for change in requests:
             self._sent.append(perf_counter())
-            yield request
+            yield change
 
     def _heard(self, socket: Socket, payload: bytes) -> None:
         now = perf_counter()
@@ -135,3 +138,11 @@ async def changes(server: Server, requests: Iterator[bytes], seconds: float, rat
         rate=rate,
     )
     return meter.cost()
+
+
+def back_and_forth(session: int) -> Iterator[bytes]:
+    """Requests of a few people who take a seat and give it back, without end: what is kept of people does not grow."""
+    tokens = [token(f"seat-{session}-{number}") for number in range(PEOPLE)]
+    for method in cycle(("POST", "DELETE")):
+        for each_one in tokens:
+            yield request(method, f"{API}/{session}/book", each_one)

@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from benchmarks import seeding, servers, table
-from benchmarks.audience import Audience, Delivered
-from benchmarks.bookings import API
-from benchmarks.client import request
+from benchmarks.audience import Audience, Delivered, back_and_forth
 from benchmarks.machine import KB, Cores, at_rest, facts, resident
-from benchmarks.servers import Server, Stores, token
+from benchmarks.servers import Server, Stores
 from benchmarks.sleeper import Sleeper
 from benchmarks.sockets import close
 
@@ -26,7 +25,6 @@ MB = KB * KB
 GROWTH_MB = 2.0
 P99 = 1.5
 LOOKS = 10
-PEOPLE = 20
 HEADER = ("", "changes", "frames each", "bytes each", "p50 ms", "p99 ms", "grown MB", "server busy", "client busy")
 NOTES = (
     "each change is a seat taken or given back. without: everyone reads. with: the same, and one more who watches and",
@@ -88,16 +86,16 @@ async def run(
     with servers.hub(folder, cores, stores, HUB_COUNT_INTERVAL_MS=INTERVAL_MS) as hub:
         say(f"slow: {watchers:,} watchers")
         await audience.gather(hub.port, watchers, session)
-        requests, pause = back_and_forth(session, 2 * count), seconds / LOOKS
+        requests, pause = back_and_forth(session), seconds / LOOKS
         async with _again(pause, lambda: say(f"slow, without: {audience.asked:,} of {count:,} changes")):
-            without = await _turn(hub, audience, requests[:count], rate)
+            without = await _turn(hub, audience, list(islice(requests, count)), rate)
         sleeper = Sleeper(hub.port, session)
         await sleeper.fall_asleep()
         async with (
             _again(pause, lambda: say(f"slow, with: {audience.asked:,} of {count:,} changes")),
             _again(pause, sleeper.look),
         ):
-            having = await _turn(hub, audience, requests[count:], rate)
+            having = await _turn(hub, audience, list(islice(requests, count)), rate)
         sleeper.look()
         say("slow: it reads again")
         awake = await _wake(sleeper, audience.revision)
@@ -106,15 +104,6 @@ async def run(
     rows = [without.row("without"), having.row("with")]
     verdicts = _verdicts(without, having, sleeper, awake)
     return table.report(title, facts(cores), rows, verdicts, _seen(sleeper, awake), *NOTES, header=HEADER)
-
-
-def back_and_forth(session: int, count: int) -> list[bytes]:
-    """Requests of a few people who take a seat and give it back: what the hub keeps of people does not grow."""
-    methods = ("POST", "DELETE")
-    tokens = [token(f"seat-{session}-{number}") for number in range(PEOPLE)]
-    return [
-        request(methods[turn // PEOPLE % 2], f"{API}/{session}/book", tokens[turn % PEOPLE]) for turn in range(count)
-    ]
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ PATIENCE = 60.0
         ("start --people 5", ["slowest of all", "<= 50 ms"]),
         (
             "fanout --people 5 --seconds 0.2 --rate 20 --rounds 1",
-            ["bare", "CPU of a delivery", "less the changes", "change to delivery, p99", "client busy", "<= 1.25"],
+            ["bare", "CPU of a delivery", "delivery alone", "change to delivery, p99", "client busy", "<= 1.25"],
         ),
         ("idle --people 10", ["watching", "joined", "KB each", "a joined participant", "<= 9 KB", "<= 12 KB"]),
         (
