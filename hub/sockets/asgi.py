@@ -8,13 +8,16 @@ from collections import deque
 
 from starlette.types import Message, Receive, Scope, Send
 
+from hub.audit import Audit
 from hub.errors import HubError, NotFound
 from hub.frames import Frame
+from hub.protection import OVER_TLS
 from hub.sockets.closing import TOO_SLOW
 from hub.sockets.connection import Connection
 from hub.sockets.door import Door, Visitor
 from hub.sockets.lobby import Lobby
-from hub.sockets.refusals import answer
+from hub.sockets.refusals import answer, tell
+from hub.sockets.trail import GONE
 
 log = logging.getLogger("hub.sockets")
 
@@ -91,7 +94,7 @@ class AsgiDoor:
         try:
             self._door.enter(visitor)
         except HubError as refusal:
-            await _deny(send, refusal, scope["path"])
+            await _deny(send, self._lobby.audit, refusal, scope)
             return
         try:
             await send({"type": "websocket.accept"})
@@ -104,14 +107,13 @@ class AsgiDoor:
     async def _hold(self, visitor: Visitor, receive: Receive, send: Send) -> None:
         wire = AsgiWire(send)
         connection = Connection(self._lobby, wire)
-        connection.opened(visitor.headers.get("authorization"))
+        connection.opened(visitor.headers.get("authorization"), visitor.address)
         reader = asyncio.create_task(_read(connection, receive))
         writer = asyncio.create_task(wire.write(connection))
         try:
             done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
             if writer in done and isinstance(writer.exception(), TimeoutError):
-                log.info("gave up a peer that takes nothing", extra={"action": "stuck_peer"})
-                connection.close(TOO_SLOW)
+                connection.close(TOO_SLOW, why="gave up a peer that takes nothing")
         finally:
             connection.closed()
             for task in (reader, writer):
@@ -124,26 +126,32 @@ class AsgiDoor:
 class Nowhere:
     """The ASGI application at every other path: no socket is there."""
 
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse before the upgrade."""
         await receive()
-        await _deny(send, NotFound("There is no WebSocket here: it is at /ws."), scope["path"])
+        await _deny(send, self._audit, NotFound("There is no WebSocket here: it is at /ws."), scope)
 
 
 async def _read(connection: Connection, receive: Receive) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
+            connection.closed(code=message.get("code") or GONE)
             return
         text = message.get("text")
         connection.received(message["bytes"] if text is None else text)
 
 
-async def _deny(send: Send, refusal: HubError, path: str) -> None:
-    status, headers, body = answer(refusal, path)
+async def _deny(send: Send, audit: Audit, refusal: HubError, scope: Scope) -> None:
+    refused, visitor = answer(refusal, scope["path"]), _visitor(scope)
+    tell(audit, refused, visitor, scope["path"])
+    headers = {**refused.headers, **(OVER_TLS if visitor.secure else {})}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "websocket.http.response.start", "status": status, "headers": raw})
-    await send({"type": "websocket.http.response.body", "body": body})
+    await send({"type": "websocket.http.response.start", "status": refused.status, "headers": raw})
+    await send({"type": "websocket.http.response.body", "body": refused.body})
 
 
 def _visitor(scope: Scope) -> Visitor:

@@ -25,11 +25,12 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 
 from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound, TooLarge
+from hub.protection import OVER_TLS
 from hub.sockets.direct import Parser, Socket
 from hub.sockets.door import Door, Visitor
 from hub.sockets.lobby import Lobby
 from hub.sockets.pulse import Pulse
-from hub.sockets.refusals import Answer, answer
+from hub.sockets.refusals import Answer, answer, tell
 
 PATH = "/ws"
 SWITCH = (
@@ -180,15 +181,19 @@ class _Entrance(HttpToolsProtocol):
         connections.add(socket)
         self.transport.set_protocol(socket)
         del self.parser  # it knows this object, which knows it: a ring that would wait for the collector
-        socket.opened(answered, visitor.headers.get("authorization"))
+        socket.opened(answered, visitor.headers.get("authorization"), visitor.address)
         if early:  # a client should wait for the answer (RFC 6455 §4.1); what it said is not lost where it does not
             socket.data_received(early)
 
     def _refuse(self, refused: Answer) -> None:
-        status, headers, body = refused
+        status, headers, body, _ = refused
+        told = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers or ()}
+        visitor = self._visitor(told)
+        tell(self.way.lobby.audit, refused, visitor, _path(getattr(self, "url", b"")))
         lines = [STATUS_LINE[status]]
         lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
         more = {**headers, "content-length": str(len(body)), "connection": "close"}
+        more |= OVER_TLS if visitor.secure else {}
         lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in more.items()]
         self.transport.write(b"".join([*lines, b"\r\n", b"" if (self.scope or {}).get("method") == "HEAD" else body]))
         self.transport.close()
@@ -221,9 +226,9 @@ def _malformed(parser: Parser, response: Response) -> Answer:
     """What is wrong with a handshake by RFC 6455 §4.2.1, as a refusal that names the version spoken here (§4.4)."""
     reason = f"This is no WebSocket handshake (RFC 6455 §4.2.1): {parser.handshake_exc}."
     kind = MethodNotAllowed if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED else InvalidInput
-    status, headers, body = answer(kind(reason), PATH, response.status_code)
+    refused = answer(kind(reason), PATH, response.status_code)
     own = {name: value for name, value in response.headers.raw_items() if name in ("Allow", "Upgrade")}
-    return status, {**headers, **own, "sec-websocket-version": "13"}, body
+    return refused._replace(headers={**refused.headers, **own, "sec-websocket-version": "13"})
 
 
 def _forwarded(

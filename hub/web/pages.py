@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -14,19 +15,10 @@ from starlette.staticfiles import StaticFiles
 
 from hub import views
 from hub.errors import HubError, Unavailable
+from hub.protection import ASKED_AGAIN, UNKEPT
 from hub.web.problems import problem
 
 READY_WITHIN_SECONDS = 2.0
-
-PAGE_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 STATIC = next(
     folder for folder in (Path(__file__).parent / "static", Path(__file__).parents[2] / "static") if folder.is_dir()
@@ -81,6 +73,7 @@ class Place:
 
 HTML = "text/html"
 JSON = "application/json"
+SVG = "image/svg+xml"
 
 PLACES = (
     Place("/healthz", "The process lives", JSON, StatusView),
@@ -90,7 +83,7 @@ PLACES = (
     Place("/asyncapi.json", "The reference of the WebSocket", JSON),
     Place("/", "The page: sessions, seen live", HTML),
     Place("/docs", "Both references, to read", HTML),
-    Place("/favicon.ico", "The page's icon", "image/svg+xml"),
+    Place("/favicon.ico", "The page's icon", SVG),
 )
 """Every route beside REST but for the page's own files, once: routing and the reference are made from this table."""
 
@@ -100,9 +93,11 @@ def routes(
 ) -> list[BaseRoute]:
     """The routes; the documents are made once, at start."""
 
-    def fixed(content: Callable[[], bytes], media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    def fixed(
+        content: Callable[[], bytes], media_type: str, cache: str = UNKEPT
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            return Response(content(), media_type=media_type)
+            return Response(content(), media_type=media_type, headers={"cache-control": cache})
 
         return answer
 
@@ -110,20 +105,35 @@ def routes(
         "/healthz": health.alive,
         "/readyz": health.ready,
         "/metrics": fixed(metrics, metrics_type),
-        "/openapi.json": fixed(lambda: openapi, JSON),
-        "/asyncapi.json": fixed(lambda: asyncapi, JSON),
+        "/openapi.json": fixed(lambda: openapi, JSON, ASKED_AGAIN),
+        "/asyncapi.json": fixed(lambda: asyncapi, JSON, ASKED_AGAIN),
         "/": _page("index.html"),
         "/docs": _page("docs.html"),
         "/favicon.ico": _page("favicon.svg"),
     }
     return [
         *(Route(place.path, answers[place.path]) for place in PLACES),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", Files(directory=STATIC)),
     ]
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        return FileResponse(STATIC / name, headers=PAGE_HEADERS)
+        return _file(FileResponse(STATIC / name))
 
     return answer
+
+
+class Files(StaticFiles):
+    """The page's own files."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """One of them, or that it has not changed."""
+        return _file(super().file_response(*arguments, **options))
+
+
+def _file(response: Response) -> Response:
+    response.headers["cache-control"] = ASKED_AGAIN
+    if response.headers.get("content-type") == SVG:  # XML says its charset (ASVS 4.1.1); Starlette's says it of text/
+        response.headers["content-type"] = f"{SVG}; charset=utf-8"
+    return response
