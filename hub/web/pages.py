@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from hub import views
 from hub.errors import HubError, Unavailable
@@ -119,7 +119,7 @@ def routes(
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        return _file(FileResponse(STATIC / name))
+        return _file(FileResponse(STATIC / name), request.scope)
 
     return answer
 
@@ -127,12 +127,15 @@ def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
 class Files(StaticFiles):
     """The page's own files."""
 
-    def file_response(self, *arguments: Any, **options: Any) -> Response:
+    async def get_response(self, path: str, scope: Scope) -> Response:
         """One of them, or that it has not changed."""
-        return _file(super().file_response(*arguments, **options))
+        return _file(await super().get_response(path, scope), scope)
 
 
-def _file(response: Response) -> Response:
+def _file(response: Response, scope: Scope) -> Response:
+    """Whole, always: Starlette answers wrong ranges with text that is no problem, and ours are a few kilobytes."""
+    scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
+    response.headers["accept-ranges"] = "none"
     response.headers["cache-control"] = ASKED_AGAIN
     if response.headers.get("content-type") == SVG:  # XML says its charset (ASVS 4.1.1); Starlette's says it of text/
         response.headers["content-type"] = f"{SVG}; charset=utf-8"
