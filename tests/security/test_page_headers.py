@@ -141,11 +141,11 @@ async def test_c1_what_has_not_changed_says_it_as_well(hub: Running) -> None:
     assert wrong(answer.headers, private=False) == []
 
 
-HANDSHAKES: Mapping[str, tuple[Handshake, int]] = {
+HANDSHAKES: dict[str, tuple[Handshake, int]] = {
     "origin": (HANDSHAKE.but("Origin", "https://evil.example"), 403),
     "path": (Handshake(line="GET /elsewhere HTTP/1.1"), 404),
 }
-MALFORMED: Mapping[str, tuple[Handshake, int]] = {
+MALFORMED: dict[str, tuple[Handshake, int]] = {
     "key": (HANDSHAKE.but("Sec-WebSocket-Key"), 400),
     "head": (HANDSHAKE.but("X-Long", "x" * 33_000), 431),
     "no HTTP": (Handshake(line="\x01\x02\x03"), 400),
