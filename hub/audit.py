@@ -102,13 +102,13 @@ class Audit:
 
 
 WORDS = {
-    "request": "a request was answered",
-    "open": "a socket was opened",
-    "auth": "a socket said who it is",
+    "request": "a request",
+    "open": "a handshake",
+    "auth": "a sign-in",
     "join": "a join",
     "leave": "a leave",
-    "message": "a message was refused",
-    "close": "a socket was closed",
+    "message": "a message",
+    "close": "the end of a socket",
 }
 """Every action, for people. Fixed: what clients send stands in members alone."""
 

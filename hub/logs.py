@@ -103,5 +103,6 @@ def set_up(log_format: str) -> None:
     stream = logging.StreamHandler(sys.stderr)
     stream.setFormatter(JsonLines() if log_format == "json" else TextLines())
     logging.basicConfig(level=logging.INFO, handlers=[stream], force=True)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # It warns of every request that is none, without bound; `hub.audit` tells them too.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -147,7 +147,7 @@ async def _read(connection: Connection, receive: Receive) -> None:
 
 async def _deny(send: Send, audit: Audit, refusal: HubError, scope: Scope) -> None:
     refused, visitor = answer(refusal, scope["path"]), _visitor(scope)
-    tell(audit, refused, visitor, scope["path"])
+    tell(audit, "open", refused, visitor, scope["path"])
     headers = {**refused.headers, **(OVER_TLS if visitor.secure else {})}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "websocket.http.response.start", "status": refused.status, "headers": raw})

@@ -78,7 +78,7 @@ class _Entrance(HttpToolsProtocol):
         if self._in_head and not self._begins and not self.transport.is_closing():
             self._unfinished += len(data)
             if self._unfinished > MOST_OCTETS:
-                self._refuse(answer(TooLarge(TOO_LARGE_A_HEAD), ""))
+                self._refuse(answer(TooLarge(TOO_LARGE_A_HEAD), ""), "request")
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -109,7 +109,7 @@ class _Entrance(HttpToolsProtocol):
         """What came is no request, or a callback refused it, which httptools tells as the context of its own error."""
         error = sys.exception()
         refusal = error.__context__ if error is not None else None
-        self._refuse(answer(refusal if isinstance(refusal, TooLarge) else InvalidInput(msg), ""))
+        self._refuse(answer(refusal if isinstance(refusal, TooLarge) else InvalidInput(msg), ""), "request")
 
     def _get_upgrade(self) -> bytes | None:
         # Asked three times a request. uvicorn's own looks at the last Connection line alone, and at HTTP/1.0 too, whose
@@ -185,11 +185,11 @@ class _Entrance(HttpToolsProtocol):
         if early:  # a client should wait for the answer (RFC 6455 §4.1); what it said is not lost where it does not
             socket.data_received(early)
 
-    def _refuse(self, refused: Answer) -> None:
+    def _refuse(self, refused: Answer, action: str = "open") -> None:
         status, headers, body, _ = refused
         told = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers or ()}
         visitor = self._visitor(told)
-        tell(self.way.lobby.audit, refused, visitor, _path(getattr(self, "url", b"")))
+        tell(self.way.lobby.audit, action, refused, visitor, _path(getattr(self, "url", b"")))
         lines = [STATUS_LINE[status]]
         lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
         more = {**headers, "content-length": str(len(body)), "connection": "close"}

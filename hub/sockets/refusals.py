@@ -53,8 +53,8 @@ def answer(refusal: HubError, path: str, status: int | None = None) -> Answer:
     return Answer(status, headers, views.encode(body), refusal.code)
 
 
-def tell(audit: Audit, refused: Answer, visitor: Visitor, path: str) -> None:
-    """The line of the log."""
+def tell(audit: Audit, action: str, refused: Answer, visitor: Visitor, path: str) -> None:
+    """The line of the log: `open` for a handshake, `request` for what is none."""
     origin = visitor.headers.get("origin")
     about = {"path": path_of(path), "status": refused.status, "origin": origin and origin[:LONGEST]}
-    audit.refused("open", refused.code, None, visitor.address, **about)
+    audit.refused(action, refused.code, None, visitor.address, **about)

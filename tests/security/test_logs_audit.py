@@ -47,7 +47,7 @@ async def test_l1_a_change_is_told_with_who_what_where_and_result(hub: Running, 
     assert line["request"] == answer.headers["x-request-id"]
     assert line.pop("ms") > 0
     assert {name: value for name, value in line.items() if name not in ("time", "request")} == {
-        "level": "info", "logger": "hub.audit", "message": "a request was answered", "action": "request",
+        "level": "info", "logger": "hub.audit", "message": "a request", "action": "request",
         "result": "ok", "actor": "e-7", "role": "expert", "address": "127.0.0.1", "method": "POST", "route": API,
         "path": API, "status": 201, "given": "from-the-proxy.1",
     }  # fmt: skip
@@ -263,3 +263,16 @@ async def test_l1_a_refused_handshake_is_told(
 
     assert told.of("open", result=result, address="127.0.0.1", status=status, **more)
     assert "canary" not in json.dumps(told.lines)
+
+
+@pytest.mark.parametrize(
+    ("octets", "status", "result"),
+    [(b"\x16\x03\x01\r\n\r\n", 400, "invalid_input"), (b"GET / HTTP/1.1\r\nX: " + b"x" * 33_000, 431, "too_large")],
+    ids=["TLS", "endless head"],
+)
+async def test_l1_what_is_no_request_is_told(hub: Running, told: Told, octets: bytes, status: int, result: str) -> None:
+    async with reach(hub) as peer:
+        await peer.send(octets)
+        assert (await peer.answer()).status == status
+
+    assert told.of("request", result=result, address="127.0.0.1", status=status)
