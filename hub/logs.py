@@ -5,19 +5,26 @@ Members come from `extra` of the hub's own loggers. Others' are dropped: they ma
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
+from typing import TextIO
 
 import msgspec
 
-OWN = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"})
-"""What a record has without `extra`, whichever Python made it."""
-PLAIN = re.compile(r"[\w./:@+{}-]+", re.ASCII)
-"""A value that needs no quotes."""
+FIRST = len(logging.makeLogRecord({}).__dict__)
+"""How many attributes a record has before those of `extra`."""
+LAST = frozenset({"message", "asctime"})
+"""What formatters add after them."""
+PLAIN = re.compile(r"[\w./:@+{}-]+", re.ASCII).fullmatch
+"""Whether a value needs no quotes."""
 
 
 class JsonLines(logging.Formatter):
@@ -43,18 +50,24 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and below it the traceback if there is one."""
-        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = f"{moment} {record.levelname.lower()} {record.name}: {printable(record.getMessage())}"
-        told = "".join([f" {printable(name)}={_value(value)}" for name, value in members(record).items()])
+        moment = f"{_second(int(record.created))}.{int(record.created % 1 * 1000):03}+00:00"
+        line = f"{moment} {record.levelname.lower()} {record.name}: {record.getMessage()}"
+        told = "".join(
+            [
+                f" {name}={value if isinstance(value, str) and PLAIN(value) else _value(value)}"
+                for name, value in members(record).items()
+            ]
+        )
         below = "".join([f"\n  | {printable(row)}" for row in _traceback(self, record).splitlines()])
-        return f"{line}{told}{below}"
+        return f"{printable(line + told)}{below}"
 
 
 def members(record: logging.LogRecord) -> Mapping[str, object]:
     """What `extra` gave a record of the hub's own; None says that there is nothing to say."""
     if record.name.partition(".")[0] != "hub":
         return {}
-    return {name: value for name, value in record.__dict__.items() if name not in OWN and value is not None}
+    given = islice(record.__dict__.items(), FIRST, None)
+    return {name: value for name, value in given if value is not None and name not in LAST}
 
 
 def printable(text: str) -> str:
@@ -90,7 +103,12 @@ def _whole(value: object) -> object:
 
 
 def _value(value: object) -> str:
-    return value if isinstance(value, str) and PLAIN.fullmatch(value) else as_json(value)
+    return str(value) if type(value) is int or type(value) is float else as_json(value)
+
+
+@lru_cache(2)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).replace(tzinfo=None).isoformat()
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -98,11 +116,54 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     return "\n".join([*parts, *([record.stack_info] if record.stack_info else [])])
 
 
+class Together(logging.StreamHandler[TextIO]):
+    """Writes what is told in one turn of the loop at once, when the turn ends; an error, and what threads tell, now.
+
+    A write lets go of the interpreter, so the loop would wait for the thread of the database as often as it tells.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+        self._due: asyncio.AbstractEventLoop | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a line."""
+        try:
+            self._lines.append(self.format(record))
+            loop = _running_loop()
+            if loop is None or record.levelno >= logging.ERROR:
+                self.flush()
+            elif self._due is not loop:
+                self._due = loop
+                loop.call_soon(self.flush)
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write what was taken."""
+        with self.lock or nullcontext():
+            lines, self._lines, self._due = self._lines, [], None
+            if lines:
+                self.stream.write("\n".join([*lines, ""]))
+            super().flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def set_up(log_format: str) -> None:
     """Log to standard error as `text` or `json`."""
-    stream = logging.StreamHandler(sys.stderr)
+    stream = Together(sys.stderr)
     stream.setFormatter(JsonLines() if log_format == "json" else TextLines())
     logging.basicConfig(level=logging.INFO, handlers=[stream], force=True)
     # It warns of every request that is none, without bound; `hub.audit` tells them too.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Nothing here tells of them, and looking for them is a third of what a line costs ("Optimization" in its HOWTO).
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
