@@ -58,47 +58,37 @@ class Audit:
         """Whether a request that was answered so gets a line."""
         return status >= 400 or (self.reads if method in READS else self.changes)
 
-    def done(self, action: str, actor: Actor | None, address: str, /, **members: object) -> None:
-        """Something was done; `members` that are None are left out."""
-        self._write(logging.INFO, action, OK, actor, address, members)
+    def tell(self, action: str, result: str, actor: Actor | None, address: str, /, **members: object) -> None:
+        """Write a line, whatever there were before; `members` that are None are left out."""
+        level = logging.WARNING if result in ALARMING else logging.INFO
+        if log.isEnabledFor(level):
+            who = {} if actor is None else {"actor": actor.id, "role": actor.role.value}
+            said = {"action": action, "result": result, **who, "address": address, **members}
+            log.log(level, WORDS[action], extra=said)
 
-    def refused(self, action: str, code: str, actor: Actor | None, address: str, /, **members: object) -> None:
-        """Something was refused: told while there are not too many from there."""
-        if self._may(actor, address):
-            level = logging.WARNING if code in ALARMING else logging.INFO
-            self._write(level, action, code, actor, address, members)
+    def tell_some(self, action: str, result: str, actor: Actor | None, address: str, /, **members: object) -> None:
+        """The same of what nothing else limits, while there are not too many from there."""
+        if self.has_room(actor, address):
+            self.tell(action, result, actor, address, **members)
 
-    def came(self, action: str, actor: Actor | None, address: str, /, **members: object) -> None:
-        """A socket came, said who it is, or went, which nobody else limits: bounded like a refusal."""
-        if self._may(actor, address):
-            self._write(logging.INFO, action, OK, actor, address, members)
-
-    def _may(self, actor: Actor | None, address: str) -> bool:
+    def has_room(self, actor: Actor | None, address: str) -> bool:
+        """Whether there is room for one more line about them, which is taken; what has none is counted."""
         at = self._clock()
         who = ("address", address) if actor is None else ("person", actor.id)
         if self._each.wait(who, at) == 0 and self._total.wait(self._bucket, at) == 0:
             if self._left_out and at >= self._tell_at:
-                self._tell()
+                self._tell_left_out()
             return True
         if not self._left_out:
             self._tell_at = at + TELL_SECONDS
         self._left_out += 1
         if at >= self._tell_at:
-            self._tell()
-            self._tell_at = at + TELL_SECONDS
+            self._tell_left_out()
         return False
 
-    def _tell(self) -> None:
+    def _tell_left_out(self) -> None:
         left_out, self._left_out = self._left_out, 0
         log.warning("lines were left out", extra={"action": "left_out", "lines": left_out})
-
-    def _write(
-        self, level: int, action: str, result: str, actor: Actor | None, address: str, members: dict[str, object]
-    ) -> None:
-        if not log.isEnabledFor(level):
-            return
-        who = {} if actor is None else {"actor": actor.id, "role": actor.role.value}
-        log.log(level, WORDS[action], extra={"action": action, "result": result, **who, "address": address, **members})
 
 
 WORDS = {

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 EVERYWHERE: Mapping[str, str] = {
     "x-content-type-options": "nosniff",  # 3.4.4
-    "referrer-policy": "no-referrer",  # 3.4.5
-    "cross-origin-resource-policy": "same-origin",  # 3.4.8's other half; CORS does not go by it
+    "cross-origin-resource-policy": "same-origin",  # 3.5.8; what CORS allows is no matter of it
 }
 
 CLOSED: Mapping[str, str] = {
@@ -27,6 +26,7 @@ PAGE: Mapping[str, str] = {
         # A text that reaches innerHTML or a script's source is an error there, not a hole (W3C Trusted Types).
         "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
+    "referrer-policy": "no-referrer",  # 3.4.5
     "cross-origin-opener-policy": "same-origin",  # 3.4.8
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }

@@ -57,4 +57,4 @@ def tell(audit: Audit, action: str, refused: Answer, visitor: Visitor, path: str
     """The line of the log: `open` for a handshake, `request` for what is none."""
     origin = visitor.headers.get("origin")
     about = {"path": path_of(path), "status": refused.status, "origin": origin and origin[:LONGEST]}
-    audit.refused(action, refused.code, None, visitor.address, **about)
+    audit.tell_some(action, refused.code, None, visitor.address, **about)

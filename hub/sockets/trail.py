@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hub.audit import Audit
+from hub.audit import OK, Audit
 from hub.domain.people import Actor
 from hub.errors import HubError
 from hub.sockets.closing import RESTART
@@ -32,26 +32,24 @@ class Trail:
         """The handshake is done, with this peer."""
         self.address = address
         if self._audit.reads:
-            self._audit.came("open", None, address, connection=self.connection)
+            self._audit.tell_some("open", OK, None, address, connection=self.connection)
 
     def is_now(self, actor: Actor) -> None:
         """A token was accepted: the first one, or a renewal."""
         self.actor = actor
         if self._audit.changes:
-            self._audit.came("auth", actor, self.address, connection=self.connection)
+            self._audit.tell_some("auth", OK, actor, self.address, connection=self.connection)
 
     def did(self, action: str, session_id: int, revealed: str | None = None) -> None:
         """A change was made: `join` or `leave`; `revealed` is what secret was shown by it."""
         if self._audit.changes:
-            self._audit.done(
-                action, self.actor, self.address, connection=self.connection, session=session_id, revealed=revealed
-            )
+            where = {"connection": self.connection, "session": session_id}
+            self._audit.tell(action, OK, self.actor, self.address, **where, revealed=revealed)
 
     def refused(self, action: str, refusal: HubError, session_id: int | None = None) -> None:
         """What was asked was refused."""
-        self._audit.refused(
-            action, refusal.code, self.actor, self.address, connection=self.connection, session=session_id
-        )
+        where = {"connection": self.connection, "session": session_id}
+        self._audit.tell_some(action, refusal.code, self.actor, self.address, **where)
 
     def closed(self, code: int, reason: str | None) -> None:
         """It is over, by this close code; `reason` is ours, where we ended it."""
@@ -65,7 +63,4 @@ class Trail:
             "seconds": round(time.monotonic() - self._began, 1),
             "messages": self.messages,
         }
-        if ordinary:
-            self._audit.came("close", self.actor, self.address, **about)
-        else:
-            self._audit.refused("close", f"closed_{code}", self.actor, self.address, **about)
+        self._audit.tell_some("close", OK if ordinary else f"closed_{code}", self.actor, self.address, **about)

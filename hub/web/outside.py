@@ -64,22 +64,23 @@ class Outside:
 
     def _tell(self, scope: Scope, status: int, request_id: str, seconds: float) -> None:
         client = scope.get("client")
-        result = scope.get("hub.result", f"http_{status}") if status >= 400 else OK
-        about = {
-            "method": scope["method"],
-            "route": scope.get("hub.route"),
-            "path": path_of(scope["path"]),
-            "status": status,
-            "ms": round(seconds * 1000, 1),
-            "request": request_id,
-            "given": _given(scope["headers"]),
-            "revealed": scope.get("hub.revealed"),
-        }
         actor, address = scope.get("hub.actor"), client[0] if client else ""
-        if result == OK:
-            self._audit.done("request", actor, address, **about)
-        else:
-            self._audit.refused("request", result, actor, address, **about)
+        if status >= 400 and not self._audit.has_room(actor, address):
+            return
+        self._audit.tell(
+            "request",
+            scope.get("hub.result", f"http_{status}") if status >= 400 else OK,
+            actor,
+            address,
+            method=scope["method"],
+            route=scope.get("hub.route"),
+            path=path_of(scope["path"]),
+            status=status,
+            ms=round(seconds * 1000, 1),
+            request=request_id,
+            given=_given(scope["headers"]),
+            revealed=scope.get("hub.revealed"),
+        )
 
 
 def protected(headers: Headers, secure: bool) -> Headers:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.audit import ADDRESS_LINES, ALL_LINES, TELL_SECONDS, Audit
+from hub.audit import ADDRESS_LINES, ALL_LINES, OK, TELL_SECONDS, Audit
 from hub.domain.people import Actor, Role
 from tests.rfc6455.raw import HANDSHAKE, reach
 from tests.rfc6455.upgrades import Request
@@ -43,15 +43,15 @@ def test_l1_of_one_address_a_flood_is_told_for_a_while_then_counted(act: str) ->
     clock = Clock()
     audit = Audit(clock=clock)
     tell: dict[str, Callable[[], None]] = {
-        "refused": lambda: audit.refused("request", "unauthenticated", None, "203.0.113.9", path="/"),
-        "came": lambda: audit.came("open", None, "203.0.113.9"),
+        "refused": lambda: audit.tell_some("request", "unauthenticated", None, "203.0.113.9", path="/"),
+        "came": lambda: audit.tell_some("open", OK, None, "203.0.113.9"),
     }
     with listening() as told:
         for _ in range(FLOOD):
             tell[act]()
         flooded = len(told.lines)
         clock.at += TELL_SECONDS
-        audit.refused("request", "not_found", None, "198.51.100.1", path="/")
+        audit.tell_some("request", "not_found", None, "198.51.100.1", path="/")
 
     assert flooded == ADDRESS_LINES
     assert left_out(told) == FLOOD - ADDRESS_LINES
@@ -65,9 +65,9 @@ def test_l1_of_any_number_of_addresses_no_more_than_so_many_lines_are_told() -> 
     with listening() as told:
         for number in range(minutes * 10 * ALL_LINES):
             clock.at = 1000.0 + number * 60 / (10 * ALL_LINES)
-            audit.refused("request", "unauthenticated", None, f"address {number}", path="/")
+            audit.tell_some("request", "unauthenticated", None, f"address {number}", path="/")
         clock.at += TELL_SECONDS
-        audit.refused("request", "unauthenticated", None, "the last", path="/")
+        audit.tell_some("request", "unauthenticated", None, "the last", path="/")
     told_lines = len(told.of("request"))
 
     assert told_lines <= (minutes + 1) * ALL_LINES + 10 * TELL_SECONDS
@@ -79,8 +79,8 @@ def test_l1_someone_signed_in_has_lines_of_their_own_behind_an_address_that_floo
     actor = Actor("s-1", "S", Role.STUDENT, now())
     with listening() as told:
         for _ in range(FLOOD):
-            audit.refused("request", "rate_limited", None, "203.0.113.9", path="/")
-        audit.refused("request", "forbidden", actor, "203.0.113.9", path="/")
+            audit.tell_some("request", "rate_limited", None, "203.0.113.9", path="/")
+        audit.tell_some("request", "forbidden", actor, "203.0.113.9", path="/")
 
     assert told.of("request", actor="s-1")
 
@@ -89,7 +89,7 @@ def test_control_what_is_done_is_never_left_out() -> None:
     audit = Audit(clock=Clock())
     with listening() as told:
         for _ in range(FLOOD):
-            audit.done("request", None, "203.0.113.9", path="/")
+            audit.tell("request", OK, None, "203.0.113.9", path="/")
 
     assert len(told.lines) == FLOOD
 

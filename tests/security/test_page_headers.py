@@ -30,7 +30,6 @@ TLS = {"X-Forwarded-Proto": "https"}
 CLOSED = "default-src 'none'; frame-ancestors 'none'"
 ALWAYS = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
 
@@ -41,6 +40,7 @@ def wrong(headers: Mapping[str, str], *, secure: bool = False, private: bool = T
     html = kind.startswith("text/html")
     expected: dict[str, str | None] = dict(ALWAYS)
     expected["strict-transport-security"] = "max-age=31536000; includeSubDomains" if secure else None
+    expected["referrer-policy"] = "no-referrer" if html else None
     expected["cross-origin-opener-policy"] = "same-origin" if html else None
     expected["cache-control"] = "no-store" if private else "no-cache"
     expected["server"] = None
