@@ -45,7 +45,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=255), LINE]
 Title = Annotated[str, Meta(min_length=1, max_length=200), LINE]
 IANA = Meta(extra_json_schema={"format": "time-zone", "examples": ["Africa/Nairobi"]})
 TimeZone = Annotated[str, Meta(min_length=1, max_length=255), IANA]
-Instant = Annotated[datetime, Meta(tz=True)]
+Instant = Annotated[datetime, Meta(tz=True), _matching("^[0-8]")]
 Minutes = Annotated[int, Meta(ge=1, le=1440)]
 Seats = Annotated[int, Meta(ge=1, le=1_000_000)]
 HttpsUrl = Annotated[str, Meta(max_length=2048), ADDRESS]
