@@ -192,7 +192,7 @@ def _success(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if not operation.listed and operation.answers in (views.SessionView, views.SessionDetail):
         headers.append("ETag")
     if headers:
-        response["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
+        response["headers"] = {name: {"required": True, "schema": {"type": "string"}} for name in headers}
     return response
 
 
@@ -226,5 +226,5 @@ def _refusal(kinds: list[type[errors.HubError]], schemas: dict[Any, Any]) -> dic
     schema = {"allOf": [schemas[Problem], {"type": "object", "properties": {"code": {"enum": codes}}}]}
     response: dict[str, Any] = {"description": "\n\n".join(told), "content": {MEDIA_TYPE: {"schema": schema}}}
     if {errors.RateLimited, errors.Unavailable} & set(kinds):
-        response["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+        response["headers"] = {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}}
     return response
