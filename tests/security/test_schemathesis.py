@@ -28,12 +28,15 @@ WITHIN = 2400.0 if LONG else 180.0
 EXPERT, STUDENT = token("e-7", "expert", "Dr. Jane Smith", ttl=7200), token("ann", "student", "Ann", ttl=7200)
 WHO: Mapping[str, tuple[str | None, str | None]] = {
     "both": (EXPERT, STUDENT),
+    "both in rows": (EXPERT, STUDENT),
     "expert": (EXPERT, None),
     "student": (STUDENT, None),
     "nobody": (None, None),
 }
 """Whose token goes with a request, and whose with what is for students."""
-PHASES = {"coverage", "fuzzing", "stateful"}
+ALL = {"coverage", "fuzzing", "stateful"}
+PHASES = {"both": ALL, "both in rows": {"stateful"}}
+"""What runs; of the others it is requests drawn alone, and with time to spare all."""
 
 CHECKS = {
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
@@ -63,6 +66,7 @@ class Found:
     answers: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     phases: set[str] = field(default_factory=set)
     checks: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
 
     def read(self, events: Path) -> None:
         """Take in its log: an event a line."""
@@ -73,11 +77,13 @@ class Found:
 
     def _scenario(self, event: dict[str, Any]) -> None:
         recorder = event["recorder"]
-        for name, met in recorder.get("interactions", {}).items():
-            case, answer = recorder["cases"][name]["value"], met["response"]
+        for name, interaction in recorder.get("interactions", {}).items():
+            case, answer = recorder["cases"][name]["value"], interaction["response"]
             self.cases += 1
             self.phases.add(event["phase"])
             self.answers[case["method"], case["path"], answer["status_code"] if answer else 0] += 1
+        met = recorder.get("cases", {}).values()
+        self.links |= {case["transition"]["id"] for case in met if case.get("is_transition_applied")}
         self.checks |= {check["name"] for checks in recorder.get("checks", {}).values() for check in checks}
 
 
@@ -123,18 +129,19 @@ async def schemathesis(folder: Path, place: str, first: str | None, second: str 
 
 @pytest.mark.parametrize("who", WHO)
 async def test_every_answer_is_as_the_reference_tells_A10_A11(hub: Running, tmp_path: Path, who: str) -> None:
-    whole = LONG or who == "both"
-    options = ["--max-examples", str(300 if LONG else 8 if whole else 3)]
-    if not whole:
-        options += ["--phases", "fuzzing"]
+    phases = PHASES.get(who, ALL if LONG else {"fuzzing"})
+    many = 300 if LONG else {"both": 8, "both in rows": 20}.get(who, 3)
+    options = ["--max-examples", str(many), "--phases", ",".join(sorted(phases))]
     found = await schemathesis(tmp_path, f"{hub.url}/openapi.json", *WHO[who], *options)
     assert found.code == 0, found.said
     assert [answer for answer in found.answers if answer[2] == 0 or answer[2] >= 500] == []
-    assert found.phases - {"examples"} == (PHASES if whole else {"fuzzing"})
+    assert found.phases == phases
     assert found.checks == CHECKS
-    assert found.cases >= (2_500 if LONG else 500 if whole else 50)
+    assert found.cases >= (1_000 if LONG else 500 if who == "both" else 50)
     if who == "both":
         assert set() == DONE - set(found.answers)
+    if who == "both in rows" and LONG:
+        assert len(found.links) == 3 * 14, "every link of the reference was followed"
     assert hub.process is not None
     assert hub.process.returncode is None
 
