@@ -122,7 +122,7 @@ def webhook_secret(text: str) -> str:
 def address(text: str) -> str:
     """An address on the web."""
     if not _is_web(text):
-        raise ValueError(f"takes an https:// address (http:// inside one machine), not {text!r}")
+        raise ValueError("takes an https:// address (http:// inside one machine)")
     return text
 
 
