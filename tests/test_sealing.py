@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from hub import sealing
 from hub.errors import Internal
 from hub.sealing import PASSWORD, URL, Vault
 from tests.domain.factories import a_session
@@ -81,10 +82,12 @@ def test_a_seal_opens_for_its_own_session_and_field_and_nowhere_else(session: in
     assert SECRET not in told.value.message
 
 
-def test_an_address_does_not_open_as_a_password() -> None:
+def test_an_address_opens_as_a_password_only_where_the_field_is_not_bound_in(monkeypatch: pytest.MonkeyPatch) -> None:
     vault = Vault(NEW)
     with pytest.raises(Internal):
         vault.open(vault.seal(ADDRESS, 1, URL), 1, PASSWORD)
+    monkeypatch.setattr(sealing, "CONTEXTS", {URL: "", PASSWORD: ""})
+    assert vault.open(vault.seal(ADDRESS, 1, URL), 1, PASSWORD) == ADDRESS
 
 
 def test_a_changed_octet_anywhere_does_not_open() -> None:

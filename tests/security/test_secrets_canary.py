@@ -104,7 +104,8 @@ def in_files(folder: Path) -> dict[str, bytes]:
 
 async def test_K1_L2_W13_no_secret_is_in_the_file_the_logs_the_frames_or_an_answer(tmp_path: Path) -> None:
     here = Installation()
-    hub = await spawn(tmp_path, free_port(), **here.environment, PYTHONASYNCIODEBUG="1")
+    debugging = ("-m", "tests.security.talking", "debug", "serve")
+    hub = await spawn(tmp_path, free_port(), None, debugging, **here.environment)
     try:
         async with hub.http() as http:
             trip = await travelled(hub, http, here)
@@ -113,6 +114,7 @@ async def test_K1_L2_W13_no_secret_is_in_the_file_the_logs_the_frames_or_an_answ
         await kill(hub, signal.SIGTERM)
     assert running.keys() >= {"hub.db", "hub.db-wal", "hub.log"}
     assert b"no such table" in running["hub.log"]
+    assert running["hub.log"].count(b"asyncio: Executing") > 1000
     assert here.canaries.found(running) == []
     assert here.canaries.found(in_files(tmp_path)) == []
     assert here.canaries.found(trip.heard) == []
@@ -121,7 +123,9 @@ async def test_K1_L2_W13_no_secret_is_in_the_file_the_logs_the_frames_or_an_answ
 
 async def test_a_hub_that_logs_what_it_is_sent_or_stores_or_shows_it_is_found_out(tmp_path: Path) -> None:
     here = Installation()
-    hub = await spawn(tmp_path, free_port(), None, ("-m", "tests.security.leaking", "serve"), **here.environment)
+    hub = await spawn(
+        tmp_path, free_port(), None, ("-m", "tests.security.talking", "leak", "serve"), **here.environment
+    )
     try:
         async with hub.http() as http:
             trip = Trip(hub, http, here.tokens, here.meeting)
