@@ -21,7 +21,6 @@ STATUS_OF: Mapping[str, int] = {
     "not_session_owner": 403,
     "not_booked": 403,
     "not_found": 404,
-    "method_not_allowed": 405,
     "already_booked": 409,
     "booking_closed": 409,
     "invalid_transition": 409,
@@ -99,9 +98,6 @@ join      session           owner       not_active ok ok not_active not_active
 
 MISSING = {"ping": "pong", "watch": "ok", "unwatch": "ok", "leave": "ok", "roster": "forbidden", "join": "not_found"}
 """What a signed-in socket hears about a session that does not exist."""
-
-PLACED = ("ping",)
-"""Messages that name no session."""
 
 TOLD: Mapping[str, str] = {
     "welcome": "anyone",
