@@ -178,7 +178,7 @@ async def test_a_form_and_a_message_that_take_anything_are_seen(hub: Running, mo
 
     monkeypatch.setattr(forms, "read", tolerant)
     monkeypatch.setattr(messages, "_decode", careless)
-    assert {"status", "expert_id", "expertId", "sealedPassword", "__proto__"} <= set(await taken_in_bodies(hub))
+    assert {"status", "expert_id", "expertId", "createdAt", "__proto__"} <= set(await taken_in_bodies(hub))
     assert {("join", "user_id"), ("auth", "role"), ("leave", "connectionId")} <= set(await taken_in_messages(hub))
 
 
