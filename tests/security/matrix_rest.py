@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import httpx2
-
 from tests.running import API, PATIENCE
 from tests.security.matrix_table import (
     ANSWERS_PEOPLE,
@@ -25,9 +23,11 @@ from tests.security.matrix_table import (
     session_rows,
 )
 from tests.security.matrix_world import CALLERS, PASSWORD, PERSON, URL, Caller, Thing, World, standing
+from tests.storm import Line
 
 DRAFT = {"title": "A new session", "durationMinutes": 30}
-BODIES: Mapping[Operation, Any] = {("PATCH", "/{id}"): {"title": "Another title"}}
+BODIES: Mapping[Operation, bytes] = {("PATCH", "/{id}"): b'{"title": "Another title"}'}
+JSON = {"Content-Type": "application/json"}
 SHOWS_SESSION = {("PATCH", "/{id}"), ("DELETE", "/{id}"), ("PATCH", "/{id}/start"), ("PATCH", "/{id}/end")}
 SHOWS_BOOKING = {("POST", "/{id}/book"), ("POST", "/{id}/join"), ("DELETE", "/{id}/book")}
 STREAM = ("GET", "/{id}/events")
@@ -91,9 +91,9 @@ def cells(world: World, *operations: Operation) -> Iterator[Cell]:
                     yield Cell(operation, caller, thing, row)
 
 
-async def differences(world: World, http: httpx2.AsyncClient, cell: Cell) -> list[str]:
+async def differences(world: World, line: Line, cell: Cell) -> list[str]:
     """How the hub differs from the table in one cell; what was rightly changed is put back."""
-    status, text = await ask(http, cell)
+    status, text = await ask(world, line, cell)
     wrong = []
     got = code_of(text) if status >= 400 else str(status)
     if (status, got) != (cell.status, cell.expected):
@@ -113,23 +113,32 @@ async def differences(world: World, http: httpx2.AsyncClient, cell: Cell) -> lis
     return [f"{cell.label}: {what}" for what in wrong]
 
 
-async def ask(http: httpx2.AsyncClient, cell: Cell) -> tuple[int, str]:
+async def ask(world: World, line: Line, cell: Cell) -> tuple[int, str]:
     """The status, and the body; of a stream the first message."""
     method, path = cell.operation
-    url = API + path.replace("{id}", cell.thing.id)
+    target = API + path.replace("{id}", cell.thing.id)
     if cell.operation == STREAM and cell.status == 200:
-        return await first_event(http, url, cell.caller.headers)
-    answer = await http.request(method, url, headers=cell.caller.headers, json=BODIES.get(cell.operation))
-    return answer.status_code, answer.text
+        return await first_event(world.hub.port, target, cell.caller.headers)
+    if cell.operation not in BODIES:
+        status, body = await line.send(method, target, cell.caller.headers)
+    else:
+        status, body = await line.send(method, target, {**cell.caller.headers, **JSON}, BODIES[cell.operation])
+    return status, body.decode()
 
 
-async def first_event(http: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> tuple[int, str]:
+async def first_event(port: int, target: str, headers: Mapping[str, str]) -> tuple[int, str]:
     """What a stream says first."""
-    async with asyncio.timeout(PATIENCE), http.stream("GET", url, headers=headers) as answer:
-        async for line in answer.aiter_lines():
-            if line.startswith("data: "):
-                return answer.status_code, line.removeprefix("data: ")
-    return answer.status_code, ""
+    async with asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            told = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "hub", **headers}.items())
+            writer.write(f"GET {target} HTTP/1.1\r\n{told}\r\n".encode())
+            status = int((await reader.readline()).split()[1])
+            while not (said := await reader.readline()).startswith(b"data: "):
+                assert said, "the stream ended before it said anything"
+            return status, said.decode().removeprefix("data: ")
+        finally:
+            writer.close()
 
 
 def code_of(text: str) -> str:

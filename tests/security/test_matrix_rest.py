@@ -17,6 +17,7 @@ from hub.web import rest as doors
 from tests.security import matrix_rest as rest
 from tests.security.matrix_table import BOOKING, SESSION, Operation
 from tests.security.matrix_world import CALLERS, OWNER, PERSON, Caller, World, world
+from tests.storm import Line
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 figures = logging.getLogger("figures")
@@ -33,20 +34,20 @@ async def built(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 
 
 async def test_A1_every_cell_of_rest_is_answered_as_the_table_says_and_no_more_is_told(world: World) -> None:
-    async with world.hub.http() as http:
-        count, wrong = await compare(world, http, rest.cells(world))
+    count, wrong = await compare(world, rest.cells(world))
     figures.info("the matrix of REST: %d cells, %d differences", count, len(wrong))
     assert wrong == []
     assert count > 4_000
 
 
-async def compare(world: World, http: httpx2.AsyncClient, cells: Iterable[rest.Cell]) -> tuple[int, list[str]]:
+async def compare(world: World, cells: Iterable[rest.Cell]) -> tuple[int, list[str]]:
     """How many cells there were, and what was wrong."""
     wrong: list[str] = []
     count = 0
-    for cell in cells:
-        wrong += await rest.differences(world, http, cell)
-        count += 1
+    async with Line.to(world.hub.port) as line:
+        for cell in cells:
+            wrong += await rest.differences(world, line, cell)
+            count += 1
     return count, wrong
 
 
@@ -112,12 +113,12 @@ async def test_A1_head_is_as_get_and_says_nothing(world: World) -> None:
 
 async def test_A1_who_is_not_an_expert_cannot_tell_a_missing_session_from_another_ones(world: World) -> None:
     """Sessions are public, so to experts they are told apart by contract; others are refused before anyone looks."""
-    async with world.hub.http() as http:
+    async with Line.to(world.hub.port) as line:
         for cell in rest.cells(world):
             if cell.row.who == "its-expert" and cell.caller.role != "expert" and cell.thing.label in NOT_ONES_OWN:
-                status, text = await rest.ask(http, cell)
+                status, text = await rest.ask(world, line, cell)
                 twin = replace(cell, thing=replace(cell.thing, id="1"))
-                assert (status, text.replace(cell.thing.id, "1")) == await rest.ask(http, twin)
+                assert (status, text.replace(cell.thing.id, "1")) == await rest.ask(world, line, twin)
 
 
 async def test_A3_new_sessions_are_made_by_experts_and_payments_by_a_signature(world: World) -> None:
@@ -156,6 +157,5 @@ BROKEN: dict[str, tuple[Any, str, Any, Operation, str]] = {
 async def test_a_rule_that_is_switched_off_is_seen(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, rule, broken, operation, said = BROKEN[name]
     monkeypatch.setattr(module, rule, broken)
-    async with world.hub.http() as http:
-        _, wrong = await compare(world, http, rest.cells(world, operation))
+    _, wrong = await compare(world, rest.cells(world, operation))
     assert [line for line in wrong if said in line]
