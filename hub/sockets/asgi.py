@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -12,7 +13,7 @@ from hub.audit import Audit
 from hub.errors import HubError, NotFound
 from hub.frames import Frame
 from hub.protection import OVER_TLS
-from hub.sockets.closing import TOO_SLOW
+from hub.sockets.closing import TOO_SLOW, Close
 from hub.sockets.connection import Connection
 from hub.sockets.door import Door, Visitor
 from hub.sockets.lobby import Lobby
@@ -26,6 +27,9 @@ HIGH_WATER = 64 * 1024
 
 STUCK_SECONDS = 20.0
 """How long one frame may wait to be taken before the peer is given up."""
+
+LAST_SECONDS = 0.5
+"""How long the server may take over the last word to one."""
 
 
 class AsgiWire:
@@ -113,7 +117,8 @@ class AsgiDoor:
         try:
             done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
             if writer in done and isinstance(writer.exception(), TimeoutError):
-                connection.close(TOO_SLOW, why="gave up a peer that takes nothing")
+                connection.close(TOO_SLOW, STUCK_SECONDS, "gave up a peer that takes nothing")
+                await _say_last(send, TOO_SLOW)
         finally:
             connection.closed()
             for task in (reader, writer):
@@ -143,6 +148,13 @@ async def _read(connection: Connection, receive: Receive) -> None:
             return
         text = message.get("text")
         connection.received(message["bytes"] if text is None else text)
+
+
+async def _say_last(send: Send, close: Close) -> None:
+    """Leave the close to a server whose peer takes nothing: it may write without waiting, as it has to give up soon."""
+    with suppress(TimeoutError, OSError):
+        async with asyncio.timeout(LAST_SECONDS):
+            await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
 
 
 async def _deny(send: Send, audit: Audit, refusal: HubError, scope: Scope) -> None:

@@ -198,8 +198,10 @@ class Connection(Outbox):
             case Join():
                 await self._join(message)
             case Leave():
-                if self._stays is not None and await self._stays.leave(message.session):
-                    self._trail.did("leave", message.session)
+                if self._stays is not None:
+                    if await self._stays.leave(message.session):
+                        self._trail.did("leave", message.session)
+                    self._no_longer_heard(message.session)
                 self.send(Ok(id=message.id))
             case AskRoster():
                 self._roster(message)
@@ -279,9 +281,14 @@ class Connection(Outbox):
                 room.unwatch(self)
                 if self._stays is None or session_id not in self._stays:
                     room.exit(self)
+            self._no_longer_heard(session_id)
         if message.catalog:
             self._lobby.rooms.unwatch_catalog(self)
         self.send(Ok(id=message.id))
+
+    def _no_longer_heard(self, session_id: int) -> None:
+        if session_id not in self._watched and (self._stays is None or session_id not in self._stays):
+            self.forget(session_id)
 
     async def _join(self, message: Join) -> None:
         if self._actor is None:

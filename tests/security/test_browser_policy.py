@@ -106,3 +106,17 @@ async def test_control_what_may_be_framed_is(browser: Browser) -> None:
 
     assert "in the frame" in shown
     assert not any("frame-ancestors" in line for line in console)
+
+
+async def test_without_chromium_the_browsers_tests_are_skipped_and_fail_where_ci_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"):
+        async with chromium():
+            pass
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
+        async with chromium():
+            pass
