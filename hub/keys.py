@@ -106,33 +106,38 @@ class KeySet:
         self._reading: asyncio.Task[None] | None = None
 
     async def fresh(self) -> None:
-        """Read the set again if its age asks for it. Only who comes first waits: the others have the old set."""
-        at = self._monotonic()
+        """Read the set again if its age asks for it.
+
+        Only who comes first waits for that: the others have the old set, and all do when the last try has just failed.
+        """
+        at, tried = self._monotonic(), self._tried
         if at - self._read >= self._age and self._reading is None:
-            if at - self._tried >= (self._cool_down if self._keys else min(self._cool_down, JWKS_RETRY)):
-                await self._refreshed()
+            if at - tried >= (self._cool_down if self._keys else min(self._cool_down, JWKS_RETRY)):
+                reading = self._begun()
+                if not self._keys or at - tried >= self._age:
+                    await asyncio.shield(reading)
 
     async def key(self, algorithm: str, kid: str | None) -> jwt.PyJWK:
         """The public key that the header's `kid` names, if it is for this algorithm; no address in it is followed."""
         came, name = self._monotonic(), (algorithm, kid)
         await self.fresh()
         if name not in self._keys and self._reading is not None:
-            await self._refreshed()
+            await asyncio.shield(self._begun())
         if name not in self._keys and self._tried < came and came - self._searched >= self._cool_down:
             self._searched = came
-            await self._refreshed()
+            await asyncio.shield(self._begun())
         if name in self._keys:
             return self._keys[name]
         if not self._keys:
             raise Unavailable("The keys that tokens are verified with can't be read right now.")
         raise Unfit("it is signed with a key, or by an algorithm, that is not known")
 
-    async def _refreshed(self) -> None:
-        """Wait for the reading that is under way, or for a new one; it goes on when who waits goes away."""
+    def _begun(self) -> asyncio.Task[None]:
+        """The reading that is under way, or a new one; it goes on when who waits for it goes away."""
         if self._reading is None:
             self._tried = self._monotonic()
             self._reading = asyncio.create_task(self._refresh())
-        await asyncio.shield(self._reading)
+        return self._reading
 
     async def _refresh(self) -> None:
         try:

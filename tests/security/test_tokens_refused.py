@@ -167,6 +167,16 @@ async def test_an_authorization_that_is_no_bearers_is_told_the_same(guarded: Gua
     assert (answer.status_code, answer.json()["detail"]) == (401, REFUSED)
 
 
+@pytest.mark.parametrize("name", ["token", "access_token", "authorization", "Authorization", "jwt"])
+async def test_W3_a_token_in_the_address_or_in_a_cookie_is_never_taken(guarded: Guarded, name: str) -> None:
+    token = guarded.mint.token()
+    asked: list[dict[str, Any]] = [{"params": {name: token}}, {"params": {name: f"Bearer {token}"}}]
+    asked.append({"headers": {"Cookie": f"{name}={token}"}})
+    for where in asked:
+        answer = await guarded.hub.call("GET", "/1", **{"headers": {}, **where})
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
 async def test_J7_what_is_a_megabyte_long_is_refused_before_it_is_read(guarded: Guarded) -> None:
     long = guarded.mint.token({"kid": "k" * 1_000_000}), guarded.mint.token(x="x" * 1_000_000), "." * 1_000_000
     assert guarded.hub.hub is not None

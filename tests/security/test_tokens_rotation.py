@@ -175,6 +175,28 @@ async def test_J5_ten_minutes_without_the_issuer_cost_nobody_the_way_in(
     assert issuer.asked - asked <= 2 * 600 / JWKS_COOL_DOWN
 
 
+async def test_J5_an_issuer_that_hangs_after_it_failed_keeps_nobody_waiting(issuer: Issuer) -> None:
+    clock, token = Hand(), signed(OLD, "old")
+    tokens = kept(issuer, clock, seconds=3 * PATIENCE)
+    await tokens.actor(token)
+    issuer.status = 500
+    clock.at += JWKS_AGE
+    await tokens.actor(token)
+    issuer.open.clear()
+    for _ in range(3):
+        clock.at += JWKS_COOL_DOWN
+        async with asyncio.timeout(PATIENCE):
+            assert (await tokens.actor(token)).id == "ann"
+            assert (await tokens.actor(signed(OLD, "old", "ben"))).id == "ben"
+    issuer.status = 200
+    issuer.says = key_set(new=NEW)
+    issuer.open.set()
+    async with asyncio.timeout(PATIENCE):
+        assert not await refused(tokens, signed(NEW, "new"))  # waits for the reading that is under way
+    assert issuer.asked == 3
+    assert await refused(tokens, token)
+
+
 async def test_J5_ten_thousand_unknown_keys_are_two_fetches(issuer: Issuer, tmp_path: Path) -> None:
     async with trusting(issuer, tmp_path) as hub:
         answers = await storm(hub.port, [("GET", "/1", stranger(number)) for number in range(STRANGERS)])
