@@ -175,6 +175,7 @@ class _Entrance(HttpToolsProtocol):
         # What uvicorn asks of those in this set is `shutdown`, and that they take themselves out.
         connections = cast(set[asyncio.Protocol], self.connections)
         connections.discard(self)
+        self._unset_keepalive_if_required()  # or it would close what is no HTTP connection any more
         gone = partial(_gone, connections, self.way.door, visitor.address)
         socket = Socket(self.way.lobby, self.way.pulse, self.transport, parser, gone)
         connections.add(socket)
