@@ -27,7 +27,7 @@ from websockets.protocol import OPEN
 from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound, TooLarge
 from hub.protection import OVER_TLS
 from hub.sockets.direct import Parser, Socket
-from hub.sockets.door import Door, Visitor
+from hub.sockets.door import Door, Visitor, by_name
 from hub.sockets.lobby import Lobby
 from hub.sockets.pulse import Pulse
 from hub.sockets.refusals import Answer, answer, tell
@@ -158,7 +158,7 @@ class _Entrance(HttpToolsProtocol):
             raise Refused(answer(InvalidInput("A request names its Host once (RFC 9112 §3.2)."), PATH))
         if "transfer-encoding" in headers or headers.get_all("content-length") not in ([], ["0"]):
             raise Refused(answer(InvalidInput("A handshake has no body."), PATH))
-        visitor = self._visitor(dict(lines))
+        visitor = self._visitor(by_name(lines))
         try:
             self.way.door.enter(visitor)
         except HubError as refusal:
