@@ -25,11 +25,12 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 
 from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound, TooLarge
+from hub.protection import OVER_TLS
 from hub.sockets.direct import Parser, Socket
 from hub.sockets.door import Door, Visitor, by_name
 from hub.sockets.lobby import Lobby
 from hub.sockets.pulse import Pulse
-from hub.sockets.refusals import Answer, answer
+from hub.sockets.refusals import Answer, answer, tell
 
 PATH = "/ws"
 SWITCH = (
@@ -77,7 +78,7 @@ class _Entrance(HttpToolsProtocol):
         if self._in_head and not self._begins and not self.transport.is_closing():
             self._unfinished += len(data)
             if self._unfinished > MOST_OCTETS:
-                self._refuse(answer(TooLarge(TOO_LARGE_A_HEAD), ""))
+                self._refuse(answer(TooLarge(TOO_LARGE_A_HEAD), ""), "request")
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -108,7 +109,7 @@ class _Entrance(HttpToolsProtocol):
         """What came is no request, or a callback refused it, which httptools tells as the context of its own error."""
         error = sys.exception()
         refusal = error.__context__ if error is not None else None
-        self._refuse(answer(refusal if isinstance(refusal, TooLarge) else InvalidInput(msg), ""))
+        self._refuse(answer(refusal if isinstance(refusal, TooLarge) else InvalidInput(msg), ""), "request")
 
     def _get_upgrade(self) -> bytes | None:
         # Asked three times a request. uvicorn's own looks at the last Connection line alone, and at HTTP/1.0 too, whose
@@ -181,15 +182,19 @@ class _Entrance(HttpToolsProtocol):
         connections.add(socket)
         self.transport.set_protocol(socket)
         del self.parser  # it knows this object, which knows it: a ring that would wait for the collector
-        socket.opened(answered, visitor.headers.get("authorization"))
+        socket.opened(answered, visitor.headers.get("authorization"), visitor.address)
         if early:  # a client should wait for the answer (RFC 6455 §4.1); what it said is not lost where it does not
             socket.data_received(early)
 
-    def _refuse(self, refused: Answer) -> None:
-        status, headers, body = refused
+    def _refuse(self, refused: Answer, action: str = "open") -> None:
+        status, headers, body, _ = refused
+        told = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers or ()}
+        visitor = self._visitor(told)
+        tell(self.way.lobby.audit, action, refused, visitor, _path(getattr(self, "url", b"")))
         lines = [STATUS_LINE[status]]
         lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
         more = {**headers, "content-length": str(len(body)), "connection": "close"}
+        more |= OVER_TLS if visitor.secure else {}
         lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in more.items()]
         self.transport.write(b"".join([*lines, b"\r\n", b"" if (self.scope or {}).get("method") == "HEAD" else body]))
         self.transport.close()
@@ -222,9 +227,9 @@ def _malformed(parser: Parser, response: Response) -> Answer:
     """What is wrong with a handshake by RFC 6455 §4.2.1, as a refusal that names the version spoken here (§4.4)."""
     reason = f"This is no WebSocket handshake (RFC 6455 §4.2.1): {parser.handshake_exc}."
     kind = MethodNotAllowed if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED else InvalidInput
-    status, headers, body = answer(kind(reason), PATH, response.status_code)
+    refused = answer(kind(reason), PATH, response.status_code)
     own = {name: value for name, value in response.headers.raw_items() if name in ("Allow", "Upgrade")}
-    return status, {**headers, **own, "sec-websocket-version": "13"}, body
+    return refused._replace(headers={**refused.headers, **own, "sec-websocket-version": "13"})
 
 
 def _forwarded(

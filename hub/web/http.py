@@ -121,6 +121,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every failure is a problem."""
+        scope["hub.route"] = self._path  # for the log, as the two below
         try:
             response = await self._answer(scope, receive)
         except MethodNotAllowed as refusal:
@@ -138,7 +139,7 @@ class Endpoint:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         client = scope.get("client")
         address = client[0] if client else ""
-        actor = await self._gate.enter(headers.get("authorization"), address)
+        actor = scope["hub.actor"] = await self._gate.enter(headers.get("authorization"), address)
         _admit(operation, actor)
         call = Call(operation, headers, address, actor, session_id, None, None, b"")
         if operation.query is not None:
@@ -148,6 +149,8 @@ class Endpoint:
             _needs_json(headers)
             call.body = forms.read(operation.body, strictjson.parse(call.raw))
         answer = await operation.handler(call)
+        if isinstance(answer, Answer) and isinstance(answer.data, views.SessionDetail) and answer.data.meeting:
+            scope["hub.revealed"] = "meeting"
         return answer if isinstance(answer, Response) else _response(call, answer)
 
 
