@@ -40,6 +40,11 @@ SECRET = re.compile(r"eyJ[\w-]+\.[\w.-]*")
 """A JSON Web Token, which someone may have put into a path."""
 
 
+LEVELS = {level: logging.getLevelName(level) for level in (logging.INFO, logging.WARNING)}
+BLANK = vars(logging.makeLogRecord({}))
+"""A record before anything is said. Made by `Logger.log`, one costs three times as much, and looks at its `extra`."""
+
+
 class Audit:
     """Tells them. `wanted` is `all`, `changes` (with refusals), or `refusals` alone: what is refused is always told."""
 
@@ -62,9 +67,17 @@ class Audit:
         """Write a line, whatever there were before; `members` that are None are left out."""
         level = logging.WARNING if result in ALARMING else logging.INFO
         if log.isEnabledFor(level):
-            who = {} if actor is None else {"actor": actor.id, "role": actor.role.value}
-            said = {"action": action, "result": result, **who, "address": address, **members}
-            log.log(level, WORDS[action], extra=said)
+            at = time.time()
+            record = logging.LogRecord.__new__(logging.LogRecord)
+            said = record.__dict__
+            said.update(BLANK, name=log.name, levelno=level, levelname=LEVELS[level], msg=WORDS[action], created=at)
+            said["msecs"] = int(at % 1 * 1000)
+            said["action"], said["result"] = action, result
+            if actor is not None:
+                said["actor"], said["role"] = actor.id, actor.role.value
+            said["address"] = address
+            said.update(members)
+            log.handle(record)
 
     def tell_some(self, action: str, result: str, actor: Actor | None, address: str, /, **members: object) -> None:
         """The same of what nothing else limits, while there are not too many from there."""

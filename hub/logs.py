@@ -52,22 +52,22 @@ class TextLines(logging.Formatter):
         """The line, and below it the traceback if there is one."""
         moment = f"{_second(int(record.created))}.{int(record.created % 1 * 1000):03}+00:00"
         line = f"{moment} {record.levelname.lower()} {record.name}: {record.getMessage()}"
-        told = "".join(
-            [
-                f" {name}={value if isinstance(value, str) and PLAIN(value) else _value(value)}"
-                for name, value in members(record).items()
-            ]
-        )
+        told = "".join([f" {name}={_value(value)}" for name, value in members(record).items()])
         below = "".join([f"\n  | {printable(row)}" for row in _traceback(self, record).splitlines()])
         return f"{printable(line + told)}{below}"
 
 
 def members(record: logging.LogRecord) -> Mapping[str, object]:
     """What `extra` gave a record of the hub's own; None says that there is nothing to say."""
-    if record.name.partition(".")[0] != "hub":
+    if not _is_ours(record.name):
         return {}
     given = islice(record.__dict__.items(), FIRST, None)
     return {name: value for name, value in given if value is not None and name not in LAST}
+
+
+@lru_cache
+def _is_ours(logger: str) -> bool:
+    return logger.partition(".")[0] == "hub"
 
 
 def printable(text: str) -> str:
@@ -103,7 +103,14 @@ def _whole(value: object) -> object:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, str):
+        return _word(value)
     return str(value) if type(value) is int or type(value) is float else as_json(value)
+
+
+@lru_cache(4096)
+def _word(text: str) -> str:
+    return text if PLAIN(text) else as_json(text)
 
 
 @lru_cache(2)
