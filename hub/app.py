@@ -28,7 +28,7 @@ from hub.domain.model import LeaveReason, Session
 from hub.errors import Unavailable
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
-from hub.limits import Crowd, Pace, Rate
+from hub.limits import Addresses, Crowd, Pace, Rate
 from hub.metrics import Metrics
 from hub.presence import Presence
 from hub.rooms import Comparing, Rooms, Snapshot
@@ -240,7 +240,7 @@ def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms,
         messages=Pace(settings.message_rate_limit),
         noise=Pace(settings.message_rate_limit and settings.message_rate_limit * NOISE),
         people=Crowd(settings.max_connections_per_person),
-        addresses=Crowd(settings.max_connections_per_address),
+        addresses=Addresses(settings.max_connections_per_address),
         total=Crowd(max_connections(settings)),
         allowed_origins=settings.allowed_origins,
     )

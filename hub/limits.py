@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -69,13 +71,13 @@ class Crowd(Generic[K]):
     """How many are here for each key, `most` at once; None for no limit."""
 
     def __init__(self, most: int | None) -> None:
-        self._most = most
+        self.most = most
         self._here: dict[K, int] = {}
 
     def enter(self, key: K) -> bool:
         """Count one more; False, uncounted, when that is too many."""
         here = self._here.get(key, 0)
-        if self._most is not None and here >= self._most:
+        if self.most is not None and here >= self.most:
             return False
         self._here[key] = here + 1
         return True
@@ -91,3 +93,35 @@ class Crowd(Generic[K]):
             self._here[key] = here - 1
         else:
             self._here.pop(key, None)
+
+
+class Addresses(Crowd[str]):
+    """A crowd by address, as `network` counts it."""
+
+    def enter(self, key: str) -> bool:
+        """Count one more; False, uncounted, when that is too many."""
+        return super().enter(network(key))
+
+    def here(self, key: str) -> int:
+        """How many are here from the same network."""
+        return super().here(network(key))
+
+    def exit(self, key: str) -> None:
+        """Count one less."""
+        super().exit(network(key))
+
+
+def network(address: str) -> str:
+    """Who counts as one by an address: all of an IPv6 /64, which is the least that anyone is given (RFC 6177)."""
+    return address if ":" not in address else _network(address)
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str) -> str:
+    try:
+        found = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Address(int(found) >> 64 << 64)) + "/64"
