@@ -28,7 +28,7 @@ from hub.domain.model import LeaveReason, Session
 from hub.errors import Unavailable
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
-from hub.limits import Addresses, Crowd, Pace, Rate
+from hub.limits import Addresses, Crowd, Pace
 from hub.metrics import Metrics
 from hub.presence import Presence
 from hub.rooms import Comparing, Rooms, Snapshot
@@ -37,6 +37,7 @@ from hub.settings import Settings
 from hub.sockets import asyncapi
 from hub.sockets.asgi import AsgiDoor, Nowhere
 from hub.sockets.lobby import Lobby
+from hub.spending import Spending
 from hub.store import care, reads, schema
 from hub.store.database import Database
 from hub.store.opening import database_at
@@ -217,7 +218,7 @@ def build(settings: Settings, *, clock: Clock | None = None, more_routes: Sequen
     hub.end_streams = streams.end
     hub.metrics.gauge("hub_streams", "Open streams of server-sent events.", lambda: len(streams.followers))
     services = _services(hub, vault, clock, streams)
-    hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
+    hub.app = _application(hub, services, _gate(settings, tokens, bus), more_routes)
     return hub
 
 
@@ -228,6 +229,11 @@ def _tokens(settings: Settings, clock: Clock) -> Tokens:
         issuer=settings.jwt_issuer,
         clock=clock,
     )
+
+
+def _gate(settings: Settings, tokens: Tokens, bus: Bus) -> TokenGate:
+    spending = Spending(settings.rate_limit or 1, bus, settings.secret_key or b"")
+    return TokenGate(tokens, settings.rate_limit, spending.take)
 
 
 def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms, clock: Clock) -> Lobby:
@@ -294,7 +300,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         allow_origins=origins,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["authorization", "content-type", "if-match", "last-event-id"],
-        expose_headers=["etag", "location", "retry-after"],
+        expose_headers=["etag", "location", "ratelimit", "ratelimit-policy", "retry-after"],
         max_age=600,
     )
     sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere())]

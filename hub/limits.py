@@ -14,49 +14,81 @@ KNOWN = 50_000
 """Buckets kept at most; the one unused for longest goes first, and was most likely full again."""
 
 
+ENOUGH = 1 - 1e-9
+"""Of an action: waiting as long as was told must not fail by the last digit of a float."""
+
+
 @dataclass(slots=True)
 class Bucket:
-    """What is left for one key, as of `at` (seconds of a monotonic clock)."""
+    """What is left for one key, as of `at` (seconds of a monotonic clock); below nothing where others spent, too."""
 
     left: float
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one stands after asking: whole actions that are `left`, and the seconds until all are back (`full`).
+
+    `wait` is 0.0 where the action was taken, else the seconds until one may be.
+    """
+
+    left: int
+    full: float
+    wait: float = 0.0
 
 
 class Pace:
     """`per_minute` actions, all of them at once if need be; None for no limit."""
 
     def __init__(self, per_minute: int | None) -> None:
-        self._per_minute = per_minute
+        self.per_minute = per_minute
 
     def bucket(self, at: float) -> Bucket:
         """A full one."""
-        return Bucket(self._per_minute or 0, at)
+        return Bucket(self.per_minute or 0, at)
 
     def wait(self, bucket: Bucket, at: float) -> float:
         """Take one action out of `bucket` at `at` seconds: 0 when it may, else the seconds to wait (none is taken)."""
-        if self._per_minute is None:
+        if self.per_minute is None:
             return 0.0
-        per_second = self._per_minute / 60
-        bucket.left = min(self._per_minute, bucket.left + (at - bucket.at) * per_second)
-        bucket.at = at
-        if bucket.left >= 1:
+        self._fill(bucket, at, self.per_minute)
+        if bucket.left >= ENOUGH:
             bucket.left -= 1
             return 0.0
-        return (1 - bucket.left) / per_second
+        return (1 - bucket.left) * 60 / self.per_minute
+
+    def spend(self, bucket: Bucket, count: int, at: float) -> None:
+        """Take `count` that were taken elsewhere, whatever is left; nobody has to wait for over two minutes by it."""
+        if self.per_minute is not None:
+            self._fill(bucket, at, self.per_minute)
+            bucket.left = max(-self.per_minute, bucket.left - count)
+
+    @staticmethod
+    def _fill(bucket: Bucket, at: float, per_minute: int) -> None:
+        bucket.left = min(per_minute, bucket.left + (at - bucket.at) * per_minute / 60)
+        bucket.at = at
 
 
 class Rate(Generic[K]):
     """A pace for each key."""
 
-    def __init__(self, per_minute: int | None) -> None:
+    def __init__(self, per_minute: int) -> None:
+        self.per_minute = per_minute
         self._pace = Pace(per_minute)
-        self._limited = per_minute is not None
         self._buckets: OrderedDict[K, Bucket] = OrderedDict()
 
-    def wait(self, key: K, at: float) -> float:
-        """Take one action of `key` at `at` seconds: 0 when it may, else the seconds to wait (and none is taken)."""
-        if not self._limited:
-            return 0.0
+    def take(self, key: K, at: float) -> Standing:
+        """Take one action of `key` at `at` seconds, if it may."""
+        bucket = self._bucket(key, at)
+        wait = self._pace.wait(bucket, at)
+        return Standing(max(0, int(bucket.left)), (self.per_minute - bucket.left) * 60 / self.per_minute, wait)
+
+    def spend(self, key: K, count: int, at: float) -> None:
+        """Take `count` actions that `key` took elsewhere."""
+        self._pace.spend(self._bucket(key, at), count, at)
+
+    def _bucket(self, key: K, at: float) -> Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = self._pace.bucket(at)
@@ -64,7 +96,7 @@ class Rate(Generic[K]):
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(key)
-        return self._pace.wait(bucket, at)
+        return bucket
 
 
 class Crowd(Generic[K]):

@@ -15,6 +15,14 @@ from hub.web.pages import PLACES, Place
 from hub.web.problems import MEDIA_TYPE, STATUSES, Problem
 
 REF = "#/components/schemas/{name}"
+COUNTED = {
+    "RateLimit-Policy": {"description": "How many requests in how many seconds.", "schema": {"type": "string"}},
+    "RateLimit": {
+        "description": "How many are left, and in how many seconds all of them are back; on a 429, the next one.",
+        "schema": {"type": "string"},
+    },
+}
+"""What answers to requests that are counted say of that (draft-ietf-httpapi-ratelimit-headers), unless it is off."""
 
 
 class Pagination(views.View):
@@ -33,7 +41,9 @@ def document(operations: Sequence[Operation]) -> bytes:
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, by_kind)
+        described = paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, by_kind)
+        for response in described["responses"].values():
+            response.setdefault("headers", {}).update(COUNTED)
     for place in PLACES:
         paths[place.path] = {"get": _place(place, by_kind)}
     components["Problem"]["properties"]["code"]["enum"] = sorted(kind.code for kind in STATUSES)

@@ -20,6 +20,7 @@ from hub.sockets.patience import SLOTS, Bounds, Watch
 from tests.bus.listening import until
 from tests.rfc6455.raw import HANDSHAKE, Peer, entered, reach
 from tests.running import API, EXPERT, PATIENCE, Client, Running, running
+from tests.security.calling import calling
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -259,21 +260,6 @@ async def test_W9_idle_connections_are_bounded_and_leave_room_for_sockets(tmp_pa
                 assert (await one_too_many.answer()).status == 503
             await inside.send(b"\x89\x80abcd")
             assert await inside.pong() == b""
-
-
-@asynccontextmanager
-async def calling(hub: Running, address: str, count: int) -> AsyncIterator[list[Peer]]:
-    """Connections from an address of this machine, which the hub has taken or refused."""
-    with ExitStack() as stack:
-        peers = []
-        for _ in range(count):
-            tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP))
-            tcp.setblocking(False)
-            tcp.bind((address, 0))
-            await asyncio.get_running_loop().sock_connect(tcp, ("127.0.0.1", hub.port))
-            peers.append(Peer(tcp))
-        await asyncio.sleep(0.05)
-        yield peers
 
 
 def peers_at(hub: Running) -> int:
