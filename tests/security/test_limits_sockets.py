@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from hub.limits import Pace
-from hub.sockets import door
+from hub.sockets import connection, door
 from hub.sockets.connection import PATIENCE as REFUSALS
 from tests.rfc6455.frames import CLOSE, TEXT, frame
 from tests.rfc6455.raw import HANDSHAKE, Peer, entered
@@ -23,16 +22,24 @@ RATE = 600
 SAID = frame(TEXT, b'{"type":"ping"}')
 
 
-async def talked(peer: Peer, pause: float, count: int) -> tuple[int, int | None]:
-    """Say all that may be said at once, then `count` more, `pause` seconds apart: how many were refused, and the code
-    that the socket was closed with."""
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What a socket's messages are counted by: its time is the one element."""
+    now = [0.0]
+    monkeypatch.setattr(connection, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+async def talked(peer: Peer, clock: list[float], times: float, count: int) -> tuple[int, int | None]:
+    """Say all that may be said at once, then `count` more, evenly at so many times the rate: how many were refused, and
+    the code that the socket was closed with."""
     for _ in range(RATE // 50):
         await peer.send(SAID * 50)
         for _ in range(50):
             assert (await peer.message())["type"] == "pong"
     refused = 0
     for _ in range(count):
-        await asyncio.sleep(pause)
+        clock[0] += 60 / (RATE * times)
         await peer.send(SAID)
         answer = await peer.frame()
         if answer.opcode == CLOSE:
@@ -43,32 +50,24 @@ async def talked(peer: Peer, pause: float, count: int) -> tuple[int, int | None]
     return refused, None
 
 
-async def test_W8_far_over_the_rate_a_socket_is_closed_and_others_are_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("times", "within"), [(10, 30), (4, 50), (100, 25)])
+async def test_W8_far_over_the_rate_a_socket_is_closed_and_others_are_not(
+    tmp_path: Path, clock: list[float], times: float, within: int
+) -> None:
     async with running(tmp_path, message_rate_limit=RATE) as hub, entered(hub) as loud, entered(hub) as quiet:
-        refused, code = await talked(loud, 0.0, 100 * REFUSALS)
+        refused, code = await talked(loud, clock, times, within)
         assert code == 4429
         assert refused >= REFUSALS
         await quiet.send(SAID)
         assert (await quiet.message())["type"] == "pong"
 
 
-async def test_W8_a_little_over_the_rate_a_socket_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [0.9, 1.5])
+async def test_W8_a_little_over_the_rate_a_socket_stays(tmp_path: Path, clock: list[float], times: float) -> None:
     async with running(tmp_path, message_rate_limit=RATE) as hub, entered(hub) as peer:
-        _, code = await talked(peer, 0.08, 40)
+        refused, code = await talked(peer, clock, times, 300)
         assert code is None
-
-
-@pytest.mark.parametrize(("times", "closed"), [(10, True), (4, True), (1.5, False)])
-def test_W8_ten_times_the_rate_ends_a_socket_though_every_tenth_message_is_granted(times: float, closed: bool) -> None:
-    """By the clock of the test: what comes evenly at so many times the rate."""
-    pace = Pace(RATE)
-    bucket, balance = pace.bucket(0.0), 0
-    for message in range(int(times * RATE * 2)):
-        granted = not pace.wait(bucket, message * 60 / (times * RATE))
-        balance = max(0, balance - 1) if granted else balance + 1
-        if balance > REFUSALS:
-            break
-    assert (balance > REFUSALS) is closed
+        assert bool(refused) is (times > 1)
 
 
 async def knocked(hub: Running, address: str, count: int) -> list[int]:
