@@ -49,15 +49,18 @@ class Line:
 
     async def ask(self, method: str, path: str, bearer: str) -> Answer:
         """One request without a body; OSError or IncompleteReadError when the hub dies meanwhile."""
-        head = (
-            f"{method} {API}{path} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {bearer}\r\nContent-Length: 0\r\n\r\n"
-        )
-        self._writer.write(head.encode())
+        status, body = await self.send(method, API + path, {"Authorization": f"Bearer {bearer}"})
+        return Answer(status, json.loads(body))
+
+    async def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> tuple[int, bytes]:
+        """One request as it is; the status, and the body, which must have a length."""
+        told = {"Host": "hub", "Content-Length": str(len(body)), **headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        self._writer.write(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
         async with asyncio.timeout(PATIENCE):
             lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             lengths = [int(line.partition(":")[2]) for line in lines if line.lower().startswith("content-length:")]
-            body = await self._reader.readexactly(lengths[0])
-        return Answer(int(lines[0].split()[1]), json.loads(body))
+            return int(lines[0].split()[1]), await self._reader.readexactly(lengths[0])
 
 
 async def storm(port: int, requests: Iterable[tuple[str, str, str]]) -> list[Answer]:

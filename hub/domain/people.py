@@ -36,6 +36,11 @@ class Actor(Person):
         """The same without the token's end, as it is stored and shown."""
         return Person(self.id, self.name, self.role)
 
+    @property
+    def seats_of(self) -> str | None:
+        """Whose seats this actor may use: a student's own. An expert of the same id is not who booked them."""
+        return self.id if self.role is Role.STUDENT else None
+
     def needs(self, role: Role) -> None:
         """Refuse unless the actor has `role`."""
         if self.role is not role:

@@ -51,7 +51,7 @@ def join(
 def _may_join(live: LiveSession, now: datetime, actor: Actor) -> None:
     if actor.role is Role.EXPERT and actor.id == live.session.expert_id:
         return
-    booking = live.booking_of(actor.id)
+    booking = None if actor.seats_of is None else live.booking_of(actor.seats_of)
     if booking is None or booking.lapsed(now):
         raise NotBooked()
     if booking.status is BookingStatus.PENDING:

@@ -11,7 +11,7 @@ from typing import Any
 from hub import news, views
 from hub.bus import CATALOG
 from hub.domain.events import SessionChanged
-from hub.domain.model import LeaveReason, Session
+from hub.domain.model import LeaveReason, Session, Status
 from hub.frames import Frame
 from hub.rooms.listening import Interest, Listener, Newest, Source
 from hub.rooms.room import Room
@@ -35,7 +35,7 @@ class Rooms:
         self._rooms: dict[int, Room] = {}
         self._catalog: set[Listener] = set()
         self._catalog_since: datetime | None = None
-        self._listed: dict[int, int] = {}
+        self._listed: dict[int, tuple[int, Status]] = {}
         self._visits: dict[int, dict[str, Listener]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -167,15 +167,16 @@ class Rooms:
 
     def list(self, session: Session, seats: int) -> None:
         """Tell who follows the catalog what became of `session`, unless they know; it has `seats` taken."""
-        if not self._catalog or self._listed.get(session.id, 0) >= session.version:
+        version, status = self._listed.get(session.id, (0, None))
+        if not self._catalog or version >= session.version:
             return
         if len(self._listed) >= LISTED:
             del self._listed[next(iter(self._listed))]
-        self._listed[session.id] = session.version
+        self._listed[session.id] = session.version, session.status
         frame = Frame.of(news.CatalogMessage(session=views.listing(session, seats)))
         newest = self._catalog_frame(frame)
         for follower in list(self._catalog):
-            follower.deliver(("catalog", session.id), frame, newest)
+            follower.deliver(("catalog", session.id), frame, newest, lasting=session.status is not status)
 
     def _catalog_frame(self, frame: Frame) -> Newest:
         return lambda follower: frame if follower in self._catalog else None

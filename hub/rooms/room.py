@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
-from functools import partial
 from typing import Any, Protocol
 
 from hub import news
@@ -205,7 +204,8 @@ class Room:
             return
         self._told_status = status
         for listener in self._everyone():
-            listener.deliver(key, frame, partial(self._if_here, frame), lasting=True)
+            # Due to whoever was here when it was told: an end puts participants out right after it.
+            listener.deliver(key, frame, lambda _: frame, lasting=True)
 
     def _everyone(self) -> Iterable[Listener]:
         """A copy: who is told may go."""
@@ -216,10 +216,7 @@ class Room:
             listener.deliver(("session", self.id), self.frame, self._state_frame)
 
     def _state_frame(self, listener: Listener) -> Frame | None:
-        return self._if_here(self.frame, listener)
-
-    def _if_here(self, frame: Frame, listener: Listener) -> Frame | None:
-        return frame if listener in self._watchers or listener in self._insiders else None
+        return self.frame if listener in self._watchers or listener in self._insiders else None
 
     def _roster_is_open(self, host: bool) -> bool:
         if self.rule is None or self.state is None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
 
 from hub.errors import HubError, NotFound
 from hub.frames import Frame
-from hub.sockets.closing import TOO_SLOW
+from hub.sockets.closing import TOO_SLOW, Close
 from hub.sockets.connection import Connection
 from hub.sockets.door import Door, Visitor
 from hub.sockets.lobby import Lobby
@@ -23,6 +24,9 @@ HIGH_WATER = 64 * 1024
 
 STUCK_SECONDS = 20.0
 """How long one frame may wait to be taken before the peer is given up."""
+
+LAST_SECONDS = 0.5
+"""How long the server may take over the last word to one."""
 
 
 class AsgiWire:
@@ -110,8 +114,9 @@ class AsgiDoor:
         try:
             done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
             if writer in done and isinstance(writer.exception(), TimeoutError):
-                log.info("gave up a peer that takes nothing", extra={"action": "stuck_peer"})
-                connection.close(TOO_SLOW)
+                log.info("gave up a peer that takes nothing", extra={"action": "given_up"})
+                connection.close(TOO_SLOW, STUCK_SECONDS)
+                await _say_last(send, TOO_SLOW)
         finally:
             connection.closed()
             for task in (reader, writer):
@@ -137,6 +142,13 @@ async def _read(connection: Connection, receive: Receive) -> None:
             return
         text = message.get("text")
         connection.received(message["bytes"] if text is None else text)
+
+
+async def _say_last(send: Send, close: Close) -> None:
+    """Leave the close to a server whose peer takes nothing: it may write without waiting, as it has to give up soon."""
+    with suppress(TimeoutError, OSError):
+        async with asyncio.timeout(LAST_SECONDS):
+            await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
 
 
 async def _deny(send: Send, refusal: HubError, path: str) -> None:

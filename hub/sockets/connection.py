@@ -189,6 +189,7 @@ class Connection(Outbox):
             case Leave():
                 if self._stays is not None:
                     await self._stays.leave(message.session)
+                    self._no_longer_heard(message.session)
                 self.send(Ok(id=message.id))
             case AskRoster():
                 self._roster(message)
@@ -267,9 +268,14 @@ class Connection(Outbox):
                 room.unwatch(self)
                 if self._stays is None or session_id not in self._stays:
                     room.exit(self)
+            self._no_longer_heard(session_id)
         if message.catalog:
             self._lobby.rooms.unwatch_catalog(self)
         self.send(Ok(id=message.id))
+
+    def _no_longer_heard(self, session_id: int) -> None:
+        if session_id not in self._watched and (self._stays is None or session_id not in self._stays):
+            self.forget(session_id)
 
     async def _join(self, message: Join) -> None:
         if self._actor is None:

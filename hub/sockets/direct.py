@@ -7,12 +7,16 @@ ready frames go straight to the transport, and a peer that takes nothing or says
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import socket
+import struct
+import sys
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
@@ -44,13 +48,18 @@ CONTROL_OPCODES = (Opcode.CLOSE, Opcode.PING, Opcode.PONG)
 
 
 class Parser(ServerProtocol):
-    """websockets' own, but that a close may come in the middle of a message, as any control frame (RFC 6455 §5.4)."""
+    """websockets' own, which hands each frame to `taken` before it reads the next: no close overtakes what was said."""
+
+    taken: Callable[[Frame], None]
 
     def recv_frame(self, frame: Frame) -> None:
-        """A frame was read."""
+        """A frame was read; what `taken` raises fails the connection, as 1007 where it is a UnicodeDecodeError."""
         if frame.opcode is Opcode.CLOSE:
-            self.current_size = None  # of the message under way, which will have no end: it would be held against it
+            # It may come within a message, as any control frame (RFC 6455 §5.4), which would be held against it.
+            self.current_size = None
         super().recv_frame(frame)
+        self.events.clear()
+        self.taken(frame)
 
 
 class Socket(asyncio.Protocol):
@@ -90,6 +99,7 @@ class Socket(asyncio.Protocol):
         self.slot = -1
         self._transport = transport
         self._parser = parser
+        parser.taken = self._take
         self._pulse = pulse
         self._gone = gone
         self._after = 0
@@ -165,7 +175,7 @@ class Socket(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The peer is slow: if it takes nothing, it is closed, and then cut off."""
         self.writable = False
-        self._backlog = Backlog(self._transport.get_write_buffer_size())
+        self._backlog = Backlog(self._untaken())
         if not self._closing:
             self._do_in(self._pulse.timeout / LOOKS, self._look)
 
@@ -189,7 +199,7 @@ class Socket(asyncio.Protocol):
         self._closing, self._unread = True, None
         connection, gone = self._connection, self._gone
         # Rings would keep it all until the collector comes, which is seldom where thousands lie idle.
-        del self._connection, self._gone, self._parser.parser
+        del self._connection, self._gone, self._parser.parser, self._parser.taken
         try:
             # Where the kernel gave up, the peer has been gone for long.
             connection.closed(self._silence() if isinstance(exc, TimeoutError) else 0.0)
@@ -216,21 +226,19 @@ class Socket(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _read(self, data: bytes) -> None:
-        parser = self._parser
         self.hold()
         try:
-            parser.receive_data(data)
-            said = parser.data_to_send()
-            for event in parser.events_received():
-                if isinstance(event, Frame):
-                    if event.opcode is Opcode.PING:
-                        self._write(said.pop(0))  # its pong: they come in the order of the pings, and before the end
-                    self._take(event)
-            self._say(said + parser.data_to_send())
+            self._parser.receive_data(data)
+            self._say(self._parser.data_to_send())
         finally:
             self.release()
 
     def _take(self, frame: Frame) -> None:
+        if self._transport.is_closing():
+            return
+        if frame.opcode is Opcode.PING:
+            for pong in self._parser.data_to_send():
+                self._write(pong)
         if self._closing:
             self._after += 1
             if self._after > MOST_AFTER:
@@ -238,13 +246,7 @@ class Socket(asyncio.Protocol):
             return
         if not frame.fin or frame.opcode in CONTROL_OPCODES:
             self._connection.bothered()
-        try:
-            message = self._assembly.add(frame)
-        except UnicodeDecodeError:
-            if self._parser.state is OPEN:
-                self._parser.fail(CloseCode.INVALID_DATA, "a text message must be UTF-8")
-            self._connection.closed()
-            return
+        message = self._assembly.add(frame)
         if message is not None:
             self._connection.received(message)
 
@@ -291,10 +293,10 @@ class Socket(asyncio.Protocol):
         """A slow peer that takes some is alive, though its pong lies behind all that it has yet to take."""
         if self._backlog is None:
             return
-        if self._backlog.look(self._transport.get_write_buffer_size()):
+        if self._backlog.look(self._untaken()):
             self.heard = asyncio.get_running_loop().time()
         if self._backlog.stuck:
-            self._give_up("gave up a peer that takes nothing")
+            self._give_up("gave up a peer that takes too little")
         else:
             self._do_in(self._pulse.timeout / LOOKS, self._look)
 
@@ -317,6 +319,21 @@ class Socket(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _untaken(self) -> int:
+        """Octets that lie here and in the kernel; it lets go of more only once half of its own were taken."""
+        return self._transport.get_write_buffer_size() + _kept_by_kernel(self._transport)
+
+
+def _kept_by_kernel(transport: asyncio.Transport) -> int:
+    """Octets that the peer's kernel has not taken; 0 where this one does not tell (tcp(7), SIOCOUTQ)."""
+    tcp = transport.get_extra_info("socket")
+    if tcp is None or not sys.platform.startswith("linux"):
+        return 0
+    try:
+        return struct.unpack("i", fcntl.ioctl(tcp.fileno(), termios.TIOCOUTQ, bytes(4)))[0]  # type: ignore[no-any-return]  # struct
+    except OSError:  # reset meanwhile
+        return 0
 
 
 def _take_all(transport: asyncio.Transport) -> None:

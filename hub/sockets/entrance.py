@@ -141,6 +141,7 @@ class _Entrance(Caller):
         connections = cast(set[asyncio.Protocol], self.connections)
         connections.discard(self)
         self.let_go()
+        self._unset_keepalive_if_required()  # or it would close what is no HTTP connection any more
         gone = partial(_gone, connections, self.way.door, visitor.address)
         socket = Socket(self.way.lobby, self.way.pulse, self.transport, parser, gone)
         connections.add(socket)

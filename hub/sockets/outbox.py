@@ -42,7 +42,8 @@ class Outbox(ABC):
         self.over = False
         """Whether the socket is gone, or going: nothing more is said."""
         self._wire = wire
-        self._missed: dict[Hashable, Newest] | None = None
+        self._missed: dict[tuple[Hashable, Frame | None], Newest] | None = None
+        """By what it is about; and the frame, where it is due for itself and not the newest alone."""
 
     @abstractmethod
     def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
@@ -51,10 +52,10 @@ class Outbox(ABC):
     def writable_again(self) -> None:
         """The peer caught up: it gets the newest state of what it missed, once each."""
         missed, self._missed = self._missed, None
-        for key, newest in (missed or {}).items():
+        for (key, lasting), newest in (missed or {}).items():
             frame = newest(self)
             if frame is not None:
-                self.deliver(key, frame, newest)
+                self.deliver(key, frame, newest, lasting is not None)
 
     def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
         """Send `frame`; if the peer is slow, what `newest` answers once it caught up, and `frame` too if `lasting`."""
@@ -64,8 +65,13 @@ class Outbox(ABC):
         missed = self._missed
         if missed is None:
             missed = self._missed = {}
-        missed.pop(key, None)  # in the order of what happened: the newest comes after what lasts
-        missed[(key, frame) if lasting else key] = newest
+        missed.pop((key, None), None)  # in the order of what happened: the newest comes after what lasts
+        missed[key, frame if lasting else None] = newest
+
+    def forget(self, session_id: int) -> None:
+        """The client does not want to hear of this session any more, not even what it missed."""
+        if self._missed is not None:
+            self._missed = {key: newest for key, newest in self._missed.items() if key[0] != ("session", session_id)}
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -134,7 +134,8 @@ class Stays:
 
     def _forget(self, stay: Stay) -> None:
         """It is no longer this connection's: rooms need not tell of it."""
-        self._asked.pop(stay, None)
+        if stay.session_id not in self._joining:  # else a leave that was asked for is still to be recorded
+            self._asked.pop(stay, None)
         self._lobby.rooms.forget_visit(stay.visit_id, stay.session_id)
         if self._open.get(stay.session_id) is stay:
             del self._open[stay.session_id]

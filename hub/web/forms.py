@@ -160,7 +160,7 @@ def _fill(form: type[F], value: Mapping[str, Any], pointer: str) -> F:
     fields = _fields(form)
     strict = form.__struct_config__.forbid_unknown_fields
     faults = [
-        Fault(f"{pointer}/{name}", f"is not known here; known are: {', '.join(fields)}")
+        Fault(f"{pointer}/{_escaped(name)}", f"is not known here; known are: {', '.join(fields)}")
         for name in value
         if strict and name not in fields
     ]
@@ -178,6 +178,11 @@ def _fill(form: type[F], value: Mapping[str, Any], pointer: str) -> F:
     if faults:
         raise InvalidInput.of(faults)
     return form(**filled)
+
+
+def _escaped(name: str) -> str:
+    """`name` as a part of a JSON pointer (RFC 6901 §3): it is the caller's, and may hold anything."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 class _Wrong(Exception):

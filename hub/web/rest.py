@@ -69,7 +69,7 @@ class Rest:
             # Strangers all see the same, and ask for it by the thousand: those who ask together share one read.
             page = partial(self._page_for_strangers, call, wanted)
             return Answer(content=await self.strangers.ask((wanted, call.page), page))
-        read = partial(lists.sessions_page, wanted=wanted, page=call.page, now=self.clock(), viewer=call.actor.id)
+        read = partial(lists.sessions_page, wanted=wanted, page=call.page, now=self.clock(), viewer=call.actor.seats_of)
         seen, total = await self.database.read(read)
         return Answer([self._view(one, call.actor) for one in seen], total=total)
 
@@ -111,7 +111,7 @@ class Rest:
         """One session with what is the caller's own."""
         actor, now = call.signed_in, self.clock()
         seen = await self.database.read(
-            partial(reads.one_session, session_id=call.session_id, now=now, viewer=actor.id)
+            partial(reads.one_session, session_id=call.session_id, now=now, viewer=actor.seats_of)
         )
         session = seen.session
         meeting = None
@@ -214,7 +214,8 @@ class Rest:
                 if closed
                 else f"The roster is open to participants while {self.roster_limit} people or fewer are present."
             )
-        if not host and not reads.is_present(connection, call.session_id, actor.id):
+        present = actor.seats_of is not None and reads.is_present(connection, call.session_id, actor.seats_of)
+        if not host and not present:
             raise Forbidden("The roster is open to the host and to those who are present: join the session first.")
 
     async def attendance(self, call: Call) -> Answer:

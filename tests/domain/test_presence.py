@@ -98,6 +98,13 @@ def test_a_held_seat_must_be_paid_before_joining() -> None:
         join(live, now=NOW + HOLD - SECOND)
 
 
+def test_a_seat_is_a_students_and_no_experts_of_the_same_id() -> None:
+    live = gathered(a_session(status=ACTIVE), bookings=[a_booking()])
+    with pytest.raises(NotBooked):
+        join(live, Actor("s-1", "Namesake", Role.EXPERT, OWNER.until))
+    assert join(live, a_student()).user_id == "s-1"
+
+
 def test_a_hold_that_ran_out_is_no_seat_at_all() -> None:
     live = gathered(a_session(status=ACTIVE), bookings=[a_booking(status=BookingStatus.PENDING)])
     with pytest.raises(NotBooked):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from hub.app import Hub
-from tests.running import PATIENCE, Client, Running, bearer
+from tests.running import PATIENCE, Client, Running, bearer, now
+from tests.sockets import inside
+from tests.stored import until_visits
 from tests.storm import people_counted
 
 PEOPLE = [f"s-{number}" for number in range(40)]
@@ -58,3 +61,35 @@ async def test_a_session_that_ends_during_joins_is_refused_as_not_active(hub: Ru
         assert ended.status_code == 200
         assert {answer.get("code", "joined") for answer in answers} <= {"joined", "not_active"}
         assert people_counted(hub.where, session) == []
+
+
+async def test_a_leave_that_is_said_while_the_join_is_under_way_counts_as_said_though_the_socket_goes(
+    alone: Running,
+) -> None:
+    assert alone.hub is not None
+    session = (await alone.create())["id"]
+    for person in ("ann", "ben"):
+        await alone.book(session, person)
+    gate = threading.Event()
+    async with Client.at(alone, "ann") as first:
+        await inside(first, session)
+        stuck = asyncio.create_task(alone.hub.database.transact(lambda connection: gate.wait(PATIENCE)))
+        before = asyncio.create_task(alone.call("DELETE", f"/{session}/book", bearer("ben")))
+        async with asyncio.timeout(PATIENCE):
+            while not alone.hub.ledger.busy:  # noqa: ASYNC110  as above
+                await asyncio.sleep(0.002)
+        await first.send({"type": "leave", "session": session})
+    await waiting(alone.hub, 1)
+    async with Client.at(alone, "ann") as second:
+        already = alone.hub.ledger.waiting
+        await second.send({"type": "join", "session": session})
+        await waiting(alone.hub, already + 1)  # the leave before it; the join itself is not there yet
+        await second.send({"type": "leave", "session": session})
+        said = now()
+    gate.set()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(stuck, before)
+    rows = await until_visits(alone, session, lambda rows: len(rows) == 2 and rows[1].left is not None)
+    assert [row.reason for row in rows] == ["left", "left"]
+    assert rows[1].left is not None
+    assert rows[1].left <= said + timedelta(seconds=1)

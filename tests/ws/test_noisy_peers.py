@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -81,16 +82,21 @@ async def test_control_read_in_one_go_others_wait(tmp_path: Path, monkeypatch: p
     assert order.index("quiet") == 1_000
 
 
-async def test_who_goes_on_and_on_after_the_close_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_goes_on_and_on_after_the_close_is_cut_off_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(direct, "CLOSE_SECONDS", 3_600.0)
+    caplog.set_level(logging.INFO, "hub.sockets")
     async with running(tmp_path) as hub, entered(hub) as peer:
         assert hub.hub is not None
         lobby = hub.hub.lobby
         await peer.send(frame(BINARY, b"a"))
         assert await close_code(peer) == 4400
-        await peer.send(frame(TEXT, ping("a")) * direct.MOST_AFTER)
-        await peer.send(frame(TEXT, ping("a")))
+        await peer.send(frame(PING) * 2 * direct.MOST_AFTER)
         await until(lambda: lobby.total.here(None) == 0)
+    assert [record.message for record in caplog.records if "goes on after" in record.message] == [
+        "gave up a peer that goes on after the close"
+    ]
 
 
 async def test_nothing_of_a_socket_waits_for_the_collector(tmp_path: Path) -> None:
