@@ -57,8 +57,8 @@ log = logging.getLogger("hub")
 
 NOISE = 10
 """Control frames and fragments that a client may send for each message it may."""
-RESERVED_DESCRIPTORS = 64
-"""File descriptors kept for the database, the bus, and REST."""
+RESERVED_DESCRIPTORS = 96
+"""File descriptors kept for the database, the bus, and the connections that are no sockets (`caller.SPARE`)."""
 
 LEAVES_PATIENCE = 3.0
 """Seconds to record leaves at a stop; what is not recorded by then is closed by the next process."""
@@ -188,11 +188,12 @@ def build(settings: Settings, *, clock: Clock | None = None, more_routes: Sequen
     `clock` is what its rules go by: by default this machine's, or the database's where that is shared.
     """
     database = database_at(settings.database_url)
-    bus: Bus = RedisBus(settings.redis_url, settings.secret_key or b"") if settings.redis_url else MemoryBus()
+    key, accepted = settings.secret_key or b"", settings.secret_keys_accepted
+    bus: Bus = RedisBus(settings.redis_url, key, accepted) if settings.redis_url else MemoryBus()
     shared = SharedClock() if clock is None and database.shared else None
     clock = clock or shared or utc_now
     ledger = Ledger(database, bus.publish, clock)
-    vault = Vault(settings.secret_key or b"")
+    vault = Vault(key, accepted)
     rooms = Rooms(
         DatabaseSource(database, clock),
         bus,

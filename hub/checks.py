@@ -75,7 +75,7 @@ def _server(found: Condition) -> Finding:
 async def _bus(settings: Settings) -> Finding:
     if settings.redis_url is None:
         return Finding("green", "bus", "in memory: one process")
-    bus = RedisBus(settings.redis_url, settings.secret_key or b"")
+    bus = RedisBus(settings.redis_url, settings.secret_key or b"", settings.secret_keys_accepted)
     running = asyncio.create_task(bus.run())
     try:
         async with asyncio.timeout(BUS_SECONDS):

@@ -1,4 +1,4 @@
-"""The command line: demo, serve, migrate, token, watch, check."""
+"""The command line: demo, serve, migrate, reseal, token, watch, check."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any, NoReturn
 
 import click
 
-from hub import checks, demo, logs, watching
+from hub import checks, demo, logs, resealing, watching
 from hub.app import build
 from hub.clock import utc_now
 from hub.domain.people import Role
 from hub.errors import HubError
 from hub.listening import CannotListen, bind
+from hub.sealing import Vault
 from hub.server import serve as listen
 from hub.server import work
 from hub.settings import Settings, WrongSetting, from_environment, must_serve, remark
@@ -135,6 +136,22 @@ def migrate() -> None:
     settings = _settings()
     _migrate(settings)
     click.echo(f"hub: {shown(settings.database_url)} is up to date")
+
+
+@main.command()
+def reseal() -> None:
+    """Seal all meetings anew with HUB_SECRET_KEY. Exit code 1 when some did not open, or not all were reached."""
+    settings = _settings()
+    if settings.secret_key is None:
+        _fail("HUB_SECRET_KEY: set it to the key that seals from now on; HUB_SECRET_KEYS_ACCEPTED takes the one before")
+    vault = Vault(settings.secret_key, settings.secret_keys_accepted)
+    try:
+        done = asyncio.run(resealing.run(database_at(settings.database_url), vault))
+    except Unusable as reason:
+        _fail(str(reason))
+    for said in done.told():
+        click.echo(f"hub: {said}")
+    sys.exit(0 if done.complete else 1)
 
 
 @main.command()

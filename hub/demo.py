@@ -26,6 +26,7 @@ from hub.crowd import Crowd
 from hub.domain import booking, sessions
 from hub.domain.model import Price, RosterVisibility, Session, Status
 from hub.domain.people import Actor, Person, Role
+from hub.sealing import URL, Vault
 from hub.server import serve
 from hub.settings import MAKE_A_KEY, Settings, WrongSetting
 from hub.store import lists
@@ -167,8 +168,13 @@ async def people(secret: str, request: Request) -> Response:
 
 async def seed(hub: Hub, now: datetime) -> None:
     """Put the samples into an empty hub."""
+    vault = Vault(hub.settings.secret_key or b"")
+
+    def seal(session: Session) -> None:
+        session.sealed_url = vault.seal("https://meet.example/smart-farming", session.id, URL)
+
     for sample in SAMPLES:
-        session = await hub.ledger.create(_session(sample, now), sample.owner, lambda _: None)
+        session = await hub.ledger.create(_session(sample, now), sample.owner, seal)
         for number in range(sample.booked):
             student = Actor(f"sample-{number}", STUDENTS[number], Role.STUDENT, now + TOKEN_TTL)
             book = partial(booking.book, actor=student, booking_id=secrets.token_hex(16), hold=timedelta(days=1))
@@ -192,8 +198,6 @@ def _session(sample: Sample, now: datetime) -> Session:
         timezone=sample.timezone,
         max_participants=sample.seats,
         price=sample.price,
-        meeting_url="https://meet.example/smart-farming",
-        sealed_password=None,
         roster_visibility=RosterVisibility.PARTICIPANTS,
         status=Status.SCHEDULED,
         created_at=now,

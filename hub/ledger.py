@@ -106,7 +106,7 @@ class Ledger:
         """Whether a group is being committed, or gathers."""
         return self._busy
 
-    async def create(self, session: Session, owner: Person, seal: Callable[[int], str | None]) -> Session:
+    async def create(self, session: Session, owner: Person, seal: Callable[[Session], None]) -> Session:
         """Store a new session and announce it; answers it with its id. `seal` as in `writes.create`."""
         create = partial(writes.create, session=session, owner=owner, seal=seal)
         created = await self._database.transact(create)

@@ -88,8 +88,7 @@ class Presence:
 
         def join(live: LiveSession, now: datetime) -> views.Meeting:
             rule(live, now)
-            password = self._vault.password(live.session.sealed_password, stay.session_id)
-            return views.Meeting(url=live.session.meeting_url, password=password)
+            return self._vault.meeting(live.session)
 
         # A leave that still waits here goes first: its visit, open on disk, would be taken for the one that begins.
         for before, (reason, at) in list(self._unrecorded.get((stay.session_id, stay.user_id), {}).items()):

@@ -49,7 +49,10 @@ class Settings:
     """Origins, by commas, whose pages may open sockets and call REST beside our own."""
 
     secret_key: bytes | None = None
-    """32 random bytes in base64: seals meeting passwords at rest."""
+    """32 random bytes in base64: seals meetings at rest, and signs what goes through Redis."""
+
+    secret_keys_accepted: tuple[bytes, ...] = ()
+    """More such keys, by commas: they open and are believed, and neither seal nor sign. For changing the key."""
 
     hold_minutes: int = 15
     """How long a paid seat is held for its payment, in minutes."""
@@ -165,7 +168,7 @@ def must_serve(settings: Settings) -> None:
     if settings.jwt_secret is None and settings.jwt_jwks_url is None:
         raise WrongSetting("HUB_JWT_SECRET (32 bytes or more) or HUB_JWT_JWKS_URL: set one, or nobody can sign in")
     if settings.secret_key is None:
-        raise WrongSetting(f"HUB_SECRET_KEY: needed to seal meeting passwords; {MAKE_A_KEY}")
+        raise WrongSetting(f"HUB_SECRET_KEY: needed to seal meeting addresses and passwords; {MAKE_A_KEY}")
 
 
 def remark(settings: Settings) -> str | None:
@@ -195,6 +198,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "jwt_issuer": str,
     "allowed_origins": values.origins,
     "secret_key": values.key,
+    "secret_keys_accepted": values.keys,
     "hold_minutes": values.whole(1, 10_080),
     "doors_open_minutes": values.whole(0, 10_080),
     "leave_grace_seconds": values.seconds(0, 3600),

@@ -100,6 +100,14 @@ def key(text: str) -> bytes:
     return key
 
 
+def keys(text: str) -> tuple[bytes, ...]:
+    """Keys by commas."""
+    try:
+        return tuple(key(one.strip()) for one in text.split(",") if one.strip())
+    except ValueError as error:
+        raise ValueError(f"{error}, or several by commas") from None
+
+
 def webhook_secret(text: str) -> str:
     """A secret as Standard Webhooks writes it, as it is."""
     try:
@@ -114,7 +122,7 @@ def webhook_secret(text: str) -> str:
 def address(text: str) -> str:
     """An address on the web."""
     if not _is_web(text):
-        raise ValueError(f"takes an https:// address (http:// inside one machine), not {text!r}")
+        raise ValueError("takes an https:// address (http:// inside one machine)")
     return text
 
 

@@ -75,7 +75,7 @@ class House:
 
     async def create(self, **values: Any) -> Session:
         """A new session of OWNER that is active, so that people may join; what was announced is forgotten."""
-        values = {"sealed_password": None} | values
+        values = {"sealed_url": None, "sealed_password": None} | values
         session = await self.ledger.create(a_session(**values), OWNER.person, lambda _: None)
         await self.act(session.id, partial(sessions.start, actor=OWNER))
         self.forget()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import replace
 
 import msgspec
@@ -45,7 +46,7 @@ def frame_of(change: SessionChanged) -> bytes:
 def pack(origin: bytes, change: SessionChanged, frame: bytes) -> bytes:
     """The payload. A meeting's address and password never get in, whatever `change.listing` holds."""
     listing = change.listing
-    if listing is not None and (listing.meeting_url is not None or listing.sealed_password is not None):
+    if listing is not None and any((listing.meeting_url, listing.sealed_url, listing.sealed_password)):
         change = replace(change, listing=without_meeting(listing))
     return b"".join((origin, len(frame).to_bytes(_LENGTH_BYTES, "little"), frame, _encode(change)))
 
@@ -55,10 +56,10 @@ def sign(key: bytes, channel: bytes, payload: bytes) -> bytes:
     return payload + _hash(key, channel, payload)
 
 
-def verified(key: bytes, channel: bytes, signed: bytes) -> bytes:
-    """The payload that was signed for `channel`; raises Undecodable."""
-    payload = signed[:-HASH_BYTES]
-    if not hmac.compare_digest(signed[-HASH_BYTES:], _hash(key, channel, payload)):
+def verified(keys: Iterable[bytes], channel: bytes, signed: bytes) -> bytes:
+    """The payload that was signed for `channel` with one of `keys`; raises Undecodable."""
+    payload, signature = signed[:-HASH_BYTES], signed[-HASH_BYTES:]
+    if not any(hmac.compare_digest(signature, _hash(key, channel, payload)) for key in keys):
         raise Undecodable("it was not made by a hub with this HUB_SECRET_KEY")
     return payload
 

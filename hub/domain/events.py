@@ -88,6 +88,7 @@ def without_meeting(session: Session) -> Session:
     """A copy that anyone may see."""
     shown = copy.copy(session)
     shown.meeting_url = None
+    shown.sealed_url = None
     shown.sealed_password = None
     return shown
 

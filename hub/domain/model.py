@@ -60,7 +60,10 @@ class Price:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """A session's own row. `confirmed` counts confirmed seats; holds are counted by the clock, beside it."""
+    """A session's own row. `confirmed` counts confirmed seats; holds are counted by the clock, beside it.
+
+    `meeting_url` is an address in the clear, as versions before stored it; it goes before `sealed_url`.
+    """
 
     id: int
     title: str
@@ -73,8 +76,9 @@ class Session:
     timezone: str
     max_participants: int | None
     price: Price | None
-    meeting_url: str | None
-    sealed_password: str | None
+    meeting_url: str | None = None
+    sealed_url: str | None = None
+    sealed_password: str | None = None
     roster_visibility: RosterVisibility
     status: Status
     created_at: datetime

@@ -28,7 +28,7 @@ MOVES: Mapping[Status, frozenset[Status]] = {
 PAST_SLACK = timedelta(minutes=5)
 """How far in the past a start may lie: clocks differ, and forms take a while to fill in."""
 
-EDITABLE_WHILE_ACTIVE = frozenset({"title", "description", "meeting_url", "sealed_password"})
+EDITABLE_WHILE_ACTIVE = frozenset({"title", "description", "meeting_url", "sealed_url", "sealed_password"})
 
 
 def may_create(actor: Actor) -> None:

@@ -61,6 +61,10 @@ class Database(ABC):
         """Run `work` in one write transaction; raises `Unavailable` with nothing done, unless it says otherwise."""
 
     @abstractmethod
+    async def scrub(self) -> None:
+        """Leave nothing in the file of what was overwritten, where that is in our hands. May raise `Unavailable`."""
+
+    @abstractmethod
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a read-only connection; each statement sees the newest commit. May raise `Unavailable`."""
 

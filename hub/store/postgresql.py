@@ -175,6 +175,9 @@ class PostgresDatabase(Database):
         self._lost = True
         raise Undecided()
 
+    async def scrub(self) -> None:
+        """Old rows are the server's to clear away."""
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a read-only connection; each statement sees the newest commit. May raise `Unavailable`."""
 

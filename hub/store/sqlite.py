@@ -95,6 +95,17 @@ class SqliteDatabase(Database):
         assert self._writer is not None
         return await self._writer.run(job)
 
+    async def scrub(self) -> None:
+        """Write the file anew, without what its free pages held; the log goes when the file is closed."""
+
+        def job(connection: Connection) -> None:
+            with border():
+                connection.exec_driver_sql("VACUUM")
+                connection.rollback()
+
+        assert self._writer is not None
+        await self._writer.run(job)
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a read-only connection; each statement sees the newest commit. May raise `Unavailable`."""
 

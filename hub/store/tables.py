@@ -122,6 +122,7 @@ live_sessions = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("revision", Integer, nullable=False, server_default="1"),
     Column("edited_at", Instant),
+    Column("sealed_url", Text),
     CheckConstraint(_one_of("status", "scheduled", "active", "ended", "cancelled"), name="status"),
     CheckConstraint(_one_of("roster_visibility", "participants", "host"), name="roster_visibility"),
     CheckConstraint("duration_minutes BETWEEN 1 AND 1440", name="duration"),

@@ -205,15 +205,16 @@ def remember(connection: Connection, people: Iterable[Person]) -> None:
     bulk.add_or_renew(connection, users, rows)
 
 
-def create(connection: Connection, session: Session, owner: Person, seal: Callable[[int], str | None]) -> Session:
-    """Insert a new session; `seal` is asked for the sealed password once the id is known. Answers it with its id."""
+def create(connection: Connection, session: Session, owner: Person, seal: Callable[[Session], None]) -> Session:
+    """Insert a new session; once its id is known, `seal` puts in what is sealed for it. Answers it with its id."""
     remember(connection, [owner])
     values = {"edited_at": session.created_at, **session_values(session)}
     row = connection.execute(insert(live_sessions).returning(live_sessions.c.id), values).one()
     session.id = row.id
-    session.sealed_password = seal(session.id)
-    if session.sealed_password is not None:
-        _change(connection, live_sessions, [{"id": session.id, "sealed_password": session.sealed_password}])
+    seal(session)
+    sealed = {"sealed_url": session.sealed_url, "sealed_password": session.sealed_password}
+    if any(sealed.values()):
+        _change(connection, live_sessions, [{"id": session.id, **sealed}])
     return session
 
 

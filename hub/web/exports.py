@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 
 from icalendar import Calendar, Event
@@ -14,6 +15,11 @@ from hub.web.http import Answer, Call
 from hub.web.rest import Rest
 
 COLUMNS = ("id", "name", "role", "seconds", "share", "firstJoinedAt", "lastLeftAt", "visits")
+# Programs set to another language split at other separators than the comma, also inside a cell, take the wide forms of
+# a Chinese or Japanese keyboard for the narrow ones, and skip what can't be seen.
+UNSEEN = r"\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\"'\u2018-\u201f"
+BEGINNINGS = r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+FORMULA = re.compile(rf"(\A(?=[\t\r\n])|(?:\A|[,;|\t\r\n])(?=[{UNSEEN}]*[{BEGINNINGS}]))")
 STATUSES = {Status.CANCELLED: "CANCELLED"}
 
 
@@ -52,8 +58,11 @@ def attendance_csv(attendance: views.AttendanceView) -> bytes:
 
 
 def cell(text: str) -> str:
-    """`text` such that no spreadsheet takes it for a formula (ASVS 1.2.10)."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    """`text` such that no spreadsheet takes it, or a part that it splits off, for a formula (ASVS 1.2.10).
+
+    An apostrophe goes before whatever would begin one, however many blanks and quotes are between.
+    """
+    return FORMULA.sub(r"\1'", text)
 
 
 def calendar(session: Session) -> bytes:

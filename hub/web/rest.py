@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from hub.domain.roster import may_see_roster
 from hub.errors import Forbidden, HoldExpired, InvalidInput, NotBooked
 from hub.ids import new_id
 from hub.ledger import Ledger
-from hub.sealing import Vault
+from hub.sealing import PASSWORD, URL, Vault
 from hub.sharing import Shared
 from hub.store import lists, reads
 from hub.store.database import Database
@@ -29,6 +29,8 @@ from hub.web.http import Answer, Call, encoded
 
 MOST_TAGS = 100
 SHOWN_UNASKED = (Status.ACTIVE, Status.SCHEDULED)
+SECRETS = {"meeting_url": URL, "meeting_password": PASSWORD}
+"""Members of the forms whose values are sealed as these fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +97,12 @@ class Rest:
             timezone=form.timezone,
             max_participants=form.max_participants,
             price=form.price,
-            meeting_url=form.meeting_url,
-            sealed_password=None,
             roster_visibility=form.roster_visibility,
             status=Status.SCHEDULED,
             created_at=now,
         )
-        secret = form.meeting_password
-        created = await self.ledger.create(session, actor.person, partial(self._seal, secret))
+        secrets = {URL: form.meeting_url, PASSWORD: form.meeting_password}
+        created = await self.ledger.create(session, actor.person, partial(self._seal, secrets))
         view = views.session_view(created, 0, actor, None)
         headers = {"location": f"/api/live-sessions/{created.id}", "etag": etag(created)}
         return Answer(view, 201, headers)
@@ -116,8 +116,7 @@ class Rest:
         session = seen.session
         meeting = None
         if sessions.may_see_meeting(session, actor, seen.booking, now, self.doors):
-            password = self.vault.password(session.sealed_password, session.id)
-            meeting = views.Meeting(url=session.meeting_url, password=password)
+            meeting = self.vault.meeting(session)
         view = views.session_detail(session, seen.seats, actor, seen.booking, meeting, now)
         return Answer(view, headers={"etag": etag(session)})
 
@@ -128,12 +127,14 @@ class Rest:
             for name in call.body.__struct_fields__
             if (value := getattr(call.body, name)) is not msgspec.UNSET
         }
-        if "meeting_password" in changes:
-            changes["sealed_password"] = self._seal(changes.pop("meeting_password"), call.session_id)
-        rule = partial(
-            sessions.edit, actor=call.signed_in, changes=changes, versions=versions(call.headers.get("if-match"))
-        )
-        return await self._change(call, rule)
+        secrets = {kind: changes.pop(name) for name, kind in SECRETS.items() if name in changes}
+        actor, wanted = call.signed_in, versions(call.headers.get("if-match"))
+
+        def edit(live: LiveSession, now: datetime) -> LiveSession:
+            sealed = self.vault.changes(live.session, secrets)
+            return sessions.edit(live, now, actor=actor, changes=changes | sealed, versions=wanted)
+
+        return await self._change(call, edit)
 
     async def start(self, call: Call) -> Answer:
         """The session begins."""
@@ -246,8 +247,9 @@ class Rest:
     def _view(self, seen: Seen, actor: Actor | None) -> views.SessionView:
         return views.session_view(seen.session, seen.seats, actor, seen.booking)
 
-    def _seal(self, secret: str | None, session_id: int) -> str | None:
-        return None if secret is None else self.vault.seal(secret, session_id)
+    def _seal(self, secrets: Mapping[str, str | None], session: Session) -> None:
+        for name, value in self.vault.changes(session, secrets).items():
+            setattr(session, name, value)
 
 
 def etag(session: Session) -> str:

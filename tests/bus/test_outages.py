@@ -252,7 +252,7 @@ def test_the_queue_is_bounded_and_keeps_the_newest() -> None:
         bus.publish(a_change(revision=revision))
 
     waiting = [
-        wire.unpack(wire.verified(b"", channel, payload))[0].state.revision
+        wire.unpack(wire.verified([b""], channel, payload))[0].state.revision
         for channel, payload in next(iter(bus._links.values())).sender.take_all()
     ]
     assert bus.figures.dropped == 50

@@ -15,7 +15,7 @@ from tests.bus.listening import a_change
 from tests.domain.factories import NOW, PRICE, a_session
 
 ORIGIN = bytes(range(100, 116))
-CANARIES = ("canary-of-the-meeting", "canary-of-the-password")
+CANARIES = ("canary-of-the-meeting", "canary-of-the-seal", "canary-of-the-password")
 WHOLE = replace(
     a_change(),
     joined=(Present("s-1", "Ann", Role.STUDENT, NOW),),
@@ -35,7 +35,9 @@ def test_a_change_comes_out_as_it_went_in_with_its_message(change: SessionChange
 
 
 def test_no_secret_of_a_session_is_in_the_bytes() -> None:
-    secretive = a_session(meeting_url=f"https://{CANARIES[0]}.example", sealed_password=CANARIES[1])
+    secretive = a_session(
+        meeting_url=f"https://{CANARIES[0]}.example", sealed_url=CANARIES[1], sealed_password=CANARIES[2]
+    )
     for change in (born(secretive), replace(WHOLE, listing=secretive)):
         payload = wire.pack(ORIGIN, change, wire.frame_of(change))
         assert not [canary for canary in CANARIES if canary.encode() in payload]
@@ -85,6 +87,6 @@ def test_a_newer_version_may_say_more() -> None:
 )
 def test_what_was_not_signed_with_this_key_for_this_channel_is_refused(key: bytes, channel: bytes, end: bytes) -> None:
     signed = wire.sign(b"key", b"hub:1:0:session:1", GOOD)
-    assert wire.verified(b"key", b"hub:1:0:session:1", signed) == GOOD
+    assert wire.verified([b"key"], b"hub:1:0:session:1", signed) == GOOD
     with pytest.raises(wire.Undecodable, match="HUB_SECRET_KEY"):
-        wire.verified(key, channel, signed + end)
+        wire.verified([key], channel, signed + end)

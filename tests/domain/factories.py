@@ -39,6 +39,7 @@ def a_session(**values: Any) -> Session:
         "max_participants": 2,
         "price": None,
         "meeting_url": "https://meet.example/secret",
+        "sealed_url": "sealed address",
         "sealed_password": "sealed",
         "roster_visibility": RosterVisibility.PARTICIPANTS,
         "status": Status.SCHEDULED,

@@ -154,6 +154,7 @@ def test_hiding_the_meeting_hides_nothing_else_and_leaves_the_session_alone() ->
     hidden = asdict(without_meeting(session))
     assert {name for name, value in asdict(session).items() if hidden[name] != value} == {
         "meeting_url",
+        "sealed_url",
         "sealed_password",
     }
     assert session == a_session()

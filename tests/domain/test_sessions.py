@@ -133,6 +133,7 @@ EVERY_FIELD = {
     "title": "New",
     "description": "New",
     "meeting_url": "https://meet.example/other",
+    "sealed_url": "another",
     "sealed_password": "other",
     "starts_at": STARTS + SECOND,
     "duration_minutes": 30,
@@ -147,7 +148,7 @@ EVERY_FIELD = {
 @pytest.mark.parametrize(("status", "name"), list(product(Status, EVERY_FIELD)))
 def test_everything_is_editable_before_the_start_words_and_meeting_until_the_end(status: Status, name: str) -> None:
     live = gathered(a_session(status=status))
-    words = {"title", "description", "meeting_url", "sealed_password"}
+    words = {"title", "description", "meeting_url", "sealed_url", "sealed_password"}
     if status is Status.SCHEDULED or (status is Status.ACTIVE and name in words):
         edited(live, **{name: EVERY_FIELD[name]})
         assert getattr(live.session, name) == EVERY_FIELD[name]

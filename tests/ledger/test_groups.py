@@ -14,7 +14,7 @@ import pytest
 
 from hub.domain import booking, sessions
 from hub.domain.events import SessionChanged
-from hub.domain.model import LiveSession
+from hub.domain.model import LiveSession, Session
 from hub.errors import AlreadyBooked, HoldExpired, Internal, NotFound, SessionFull, Unavailable
 from hub.ledger import Ledger
 from tests.domain.factories import HOLD, OWNER, PRICE, a_session, a_student
@@ -162,12 +162,17 @@ async def test_a_seat_given_back_and_taken_in_one_group_is_sold_once(house: Hous
 
 
 async def test_creating_announces_the_session_with_its_id_and_without_its_meeting(house: House) -> None:
-    created = await house.ledger.create(a_session(), OWNER.person, lambda session_id: f"sealed for {session_id}")
+    def seal(session: Session) -> None:
+        session.sealed_url, session.sealed_password = f"sealed address of {session.id}", f"sealed for {session.id}"
+
+    created = await house.ledger.create(a_session(), OWNER.person, seal)
     (born,) = house.announced
     assert (born.state.session, born.state.revision) == (created.id, 1)
     assert born.listing is not None
-    assert (born.listing.meeting_url, born.listing.sealed_password) == (None, None)
-    assert house.session(created.id, "sealed_password") == f"sealed for {created.id}"
+    listed = born.listing
+    assert (listed.meeting_url, listed.sealed_url, listed.sealed_password) == (None, None, None)
+    stored = house.session(created.id, "sealed_url, sealed_password")
+    assert stored == (f"sealed address of {created.id}", f"sealed for {created.id}")
 
 
 async def test_an_edit_moves_the_version_and_a_booking_does_not(house: House) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from hub.sockets.caller import SPARE
 from hub.sockets.patience import SLOTS, Bounds, Watch
 from tests.bus.listening import until
 from tests.rfc6455.raw import HANDSHAKE, Peer, entered, reach
-from tests.running import API, EXPERT, PATIENCE, Client, Running, running
+from tests.running import API, EXPERT, PATIENCE, Client, Running, free_port, kill, running, spawn
 from tests.security.calling import calling
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -260,6 +260,32 @@ async def test_W9_idle_connections_are_bounded_and_leave_room_for_sockets(tmp_pa
                 assert (await one_too_many.answer()).status == 503
             await inside.send(b"\x89\x80abcd")
             assert await inside.pong() == b""
+
+
+FEW = 160
+FEW_DESCRIPTORS = (
+    f"import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, ({FEW}, {FEW})); "
+    "runpy.run_module('hub', run_name='__main__', alter_sys=True)"
+)
+
+
+async def test_W9_idle_connections_take_no_descriptor_that_the_hub_needs_itself(tmp_path: Path) -> None:
+    hub = await spawn(tmp_path, free_port(), command=("-c", FEW_DESCRIPTORS, "serve"))
+    try:
+        async with Client.at(hub) as inside:
+            session = await hub.create()
+            async with AsyncExitStack() as stack:
+                for last in range(2, 8):
+                    await stack.enter_async_context(calling(hub, f"127.0.0.{last}", FEW // 2))
+                assert len(os.listdir(f"/proc/{hub.process.pid if hub.process else 0}/fd")) < FEW - 20
+                assert (await inside.ask(type="watch", sessions=[session["id"]]))["missing"] == []
+                assert (await inside.expect("session"))["session"] == session["id"]
+            await until(lambda: peers_at(hub) < 5, "their end")
+            await hub.book(session["id"], "amina")
+            assert (await inside.expect("session", participants=1))["revision"] > 1
+    finally:
+        assert "Too many open files" not in (tmp_path / "hub.log").read_text()
+        await kill(hub)
 
 
 def peers_at(hub: Running) -> int:

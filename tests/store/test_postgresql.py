@@ -165,10 +165,8 @@ async def test_a_migration_waits_for_the_tables_in_turns_and_keeps_nobody_from_t
     fresh_postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(postgresql, "LOCK_SECONDS", 0.05)
-    change(fresh_postgres, "DROP INDEX ix_live_sessions_edited")
-    change(fresh_postgres, "ALTER TABLE live_sessions DROP COLUMN edited_at")
-    change(fresh_postgres, "ALTER TABLE session_participants DROP COLUMN dropped_at")
-    change(fresh_postgres, "UPDATE alembic_version SET version_num = '0001'")
+    change(fresh_postgres, "ALTER TABLE live_sessions DROP COLUMN sealed_url")
+    change(fresh_postgres, "UPDATE alembic_version SET version_num = '0002'")
     with tables(fresh_postgres) as dump:
         dump.execute("BEGIN")
         dump.execute("SELECT * FROM live_sessions")

@@ -32,15 +32,16 @@ class RedisBus:
     rooms drop a revision that is not newer, and the listing comes by the catalog's channel alone.
     """
 
-    def __init__(self, url: str, key: bytes = b"") -> None:
+    def __init__(self, url: str, key: bytes = b"", accepted: Iterable[bytes] = ()) -> None:
         """`url` as HUB_REDIS_URL takes it; raises ValueError. Nothing is connected before `run`.
 
-        Only announcements of processes with the same `key` (64 bytes at most) are believed.
+        Announcements are signed with `key` (64 bytes at most); those signed with it or one `accepted` are believed.
         """
         where = redisurl.parse(url)
         self.figures = Figures()
         self._servers = Servers(where)
         self._key = key
+        self._believed = (key, *accepted)
         self._origin = os.urandom(wire.ORIGIN_BYTES)
         self._prefix = b"hub:1:%d:" % where.namespace
         self._deliver: list[Deliver] = []
@@ -240,7 +241,7 @@ class RedisBus:
         if payload.startswith(self._origin):
             return
         try:
-            verified = wire.verified(self._key, channel, payload)
+            verified = wire.verified(self._believed, channel, payload)
             if channel == self._notes:
                 self._overheard(verified)
                 return
