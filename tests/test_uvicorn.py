@@ -30,6 +30,7 @@ OURS = {
     "on_headers_complete",
     "on_body",
     "on_message_complete",
+    "resume_writing",
     "send_400_response",
     "_get_upgrade",
     "handle_websocket_upgrade",

@@ -138,6 +138,11 @@ class Caller(HttpToolsProtocol):
         elif now - self._since > (bounds.head if self._reading is Reading.HEAD else bounds.body):
             self._too_late(bounds)
 
+    def resume_writing(self) -> None:
+        """The peer took most of what lay here: between two looks as much again may be written, and hide it."""
+        self._took = self.house.watch.now
+        super().resume_writing()
+
     def _too_late(self, bounds: Bounds) -> None:
         log.info("gave up a peer that sends no whole request", extra={"action": "given_up"})
         if self._began:

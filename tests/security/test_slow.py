@@ -191,7 +191,7 @@ async def test_R1_without_a_bound_its_connection_would_stay(tmp_path: Path) -> N
 
 
 async def test_R1_who_takes_its_answer_slowly_gets_all_of_it(tmp_path: Path) -> None:
-    async with bounded(tmp_path, Bounds(take=1.5)) as hub, reach(hub, window=16_384) as peer:
+    async with bounded(tmp_path, Bounds(take=2.0)) as hub, reach(hub, window=16_384) as peer:
         await peer.send(b"GET /openapi.json HTTP/1.1\r\nHost: hub\r\n\r\n" * 5)
         for _ in range(5):
             await asyncio.sleep(0.5)
