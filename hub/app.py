@@ -26,6 +26,7 @@ from hub.clock import Clock, SharedClock, utc_now
 from hub.domain.events import Present
 from hub.domain.model import LeaveReason, Session
 from hub.errors import Unavailable
+from hub.keys import KeySet, SharedSecret
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
 from hub.limits import Addresses, Crowd, Pace
@@ -42,7 +43,7 @@ from hub.store import care, reads, schema
 from hub.store.database import Database
 from hub.store.opening import database_at
 from hub.store.postgresql import PostgresDatabase
-from hub.tokens import KeySet, SharedSecret, Tokens
+from hub.tokens import Tokens
 from hub.web import openapi, pages, problems
 from hub.web.cors import Cors
 from hub.web.exports import Exports

@@ -16,6 +16,7 @@ from hub.app import build
 from hub.clock import utc_now
 from hub.domain.people import Role
 from hub.errors import HubError
+from hub.keys import SharedSecret, Unfit
 from hub.listening import CannotListen, bind
 from hub.sealing import Vault
 from hub.server import serve as listen
@@ -23,7 +24,7 @@ from hub.server import work
 from hub.settings import Settings, WrongSetting, from_environment, must_serve, remark
 from hub.store.database import Unusable
 from hub.store.opening import database_at
-from hub.tokens import SharedSecret, Tokens, sign
+from hub.tokens import Tokens, sign
 from hub.values import shown
 from hub.workers import supervise
 
@@ -176,9 +177,9 @@ def token(sub: str, role: str, name: str, ttl: str) -> None:
     except OverflowError:
         _fail(f"--ttl {ttl} ends later than any calendar does")
     try:
-        asyncio.run(_reader(settings.jwt_secret, settings).actor(signed))
-    except HubError as refusal:
-        _fail(f"the hub would refuse this token: {refusal.message}")
+        asyncio.run(_reader(settings.jwt_secret, settings).verified(signed))
+    except (HubError, Unfit) as refusal:
+        _fail(f"the hub would refuse this token: {refusal}")
     click.echo(signed)
 
 

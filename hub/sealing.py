@@ -20,7 +20,7 @@ log = logging.getLogger("hub.sealing")
 
 NONCE_BYTES = 12
 URL = "url"
-PASSWORD = "password"
+PASSWORD = "password"  # nosec B105  # the name of a field, no password
 CONTEXTS = {PASSWORD: "", URL: "/url"}
 """What tells the fields apart. Passwords were there first, and what was sealed then must open."""
 

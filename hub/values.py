@@ -86,6 +86,8 @@ def secret(text: str) -> str:
     """A secret that tokens are signed with."""
     if len(text.encode()) < MIN_SECRET_BYTES:
         raise ValueError(f"takes a secret of {MIN_SECRET_BYTES} bytes or more (RFC 8725 §3.5)")
+    if "-----BEGIN " in text or '"kty"' in text or text.startswith(("ssh-", "ecdsa-")):
+        raise ValueError("takes a secret, not a key that others know: HUB_JWT_JWKS_URL is for public keys")
     return text
 
 

@@ -42,7 +42,7 @@ class Worker:
 
     def __init__(self, command: Sequence[str], descriptors: Sequence[int]) -> None:
         # A process group of its own, or Ctrl+C would reach it twice: a second time for impatience.
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # nosec B603  # this very program again, and no shell
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors, process_group=0
         )
         assert self.process.stdin is not None

@@ -107,7 +107,7 @@ QUERIES = (
     *(query(f"limit={text}", "/limit") for text in ("0", "101", "-5", "x", "", "10;drop", "%31%30%31")),
     *(query(f"sort={text}", "/sort") for text in ("x", "", "STARTSAT", "id", "-", "startsAt,id", "startsAt%00")),
     *(query(f"status={text}", "/status") for text in ("x", "", "Active", "scheduled,active", "scheduled&status=x")),
-    *(query(f"free={text}", "/free") for text in ("x", "", "2", "yes%00")),
+    *(query(f"free={text}", "/free") for text in ("x", "", "2", "yes%00", "null")),
     query("available=maybe", "/available"),
     *(query(f"startsAfter={text}", "/startsAfter") for text in ("x", "2099-01-01", "2099-01-01T10:00:00", "")),
     query("startsBefore=9999-12-31T23:59:59-12:00", "/startsBefore"),

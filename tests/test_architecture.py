@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from tests import floors
 
+ROOT = Path(__file__).parents[1]
 MODULES = floors.sources()
 
 
@@ -91,3 +95,9 @@ def test_all_that_is_public_says_what_it_is() -> None:
     source = '"""A module."""\nclass Told:\n    """Told."""\n    def silent(self): ...\n    def _own(self): ...\n'
     assert floors.undocumented("planted", source) == ["planted.Told.silent"]
     assert floors.undocumented("planted", "") == ["planted"]
+
+
+def test_every_package_is_installed() -> None:
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {".".join(file.relative_to(ROOT).parent.parts) for file in (ROOT / "hub").rglob("*.py")}
+    assert set(named) == there | {"hub.web.static"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from starlette.routing import Mount, Route
 from hub import errors, news, views
 from hub.app import build
 from hub.settings import Settings
+from hub.text import is_control
 from hub.web import forms
 from hub.web.http import Endpoint
 from tests.conforming import ANN, PRICE, Reference, ask, ask_at, one_hub, reference
@@ -133,9 +135,34 @@ async def test_every_query_and_header_that_is_read_is_described(document: dict[s
         assert names(path, "get", "query") == members(forms.PageQuery)
     assert names(f"{API}/{{id}}", "patch", "header") == {"If-Match"}
     assert names(f"{API}/{{id}}/events", "get", "header") == {"Last-Event-ID"}
+    assert names("/api/payments/webhook", "post", "header") == set(signed(b"", "m")) - {"content-type"}
     for path, method, described in operations(document):
         has_id = any(one["name"] == "id" and one["required"] for one in described.get("parameters", ()))
         assert has_id == ("{id}" in path), (method, path)
+
+
+async def test_what_was_made_leads_to_all_that_can_be_done_with_it(document: dict[str, Any]) -> None:
+    of_one = {described["operationId"] for path, _, described in operations(document) if "{id}" in path}
+    made = [one["responses"]["201"] for _, _, one in operations(document) if "201" in one["responses"]]
+    assert len(made) == 3
+    for answer in made:
+        assert {link["operationId"] for link in answer["links"].values()} == of_one
+        (place,) = {link["parameters"]["id"] for link in answer["links"].values()}
+        data = answer["content"]["application/json"]["schema"]["properties"]["data"]["$ref"]
+        view = document["components"]["schemas"][data.rsplit("/", 1)[1]]
+        assert view["properties"][place.removeprefix("$response.body#/data/")]["type"] == "integer"
+
+
+async def test_what_a_line_may_hold_is_described_as_it_is_held(document: dict[str, Any]) -> None:
+    members = document["components"]["schemas"]["CreateSession"]["properties"]
+    line, lines = (re.compile(members[name]["pattern"]) for name in ("title", "description"))
+    for letter in map(chr, (*range(0xD800), *range(0xE000, 0x11_0000))):
+        assert (line.match(letter) is not None) == (not is_control(letter) and letter.strip() != "")
+        assert (lines.match(letter) is not None) == (letter in "\n\r\t" or not is_control(letter))
+
+
+async def test_a_whole_number_is_one_however_it_is_written(hub: Running) -> None:
+    assert (await hub.create(durationMinutes=60.0))["durationMinutes"] == 60
 
 
 async def test_who_may_call_is_described(document: dict[str, Any]) -> None:

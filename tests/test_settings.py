@@ -115,6 +115,13 @@ WRONG = [
     ("HUB_STOP_SECONDS", "0", "seconds from 1 to 3600"),
     ("HUB_STOP_SECONDS", "soon", "seconds from 1 to 3600"),
     ("HUB_JWT_SECRET", "s" * 31, "32 bytes or more"),
+    (
+        "HUB_JWT_SECRET",
+        f"-----BEGIN PUBLIC KEY-----\n{'A' * 64}\n-----END PUBLIC KEY-----",
+        "not a key that others know",
+    ),
+    ("HUB_JWT_SECRET", f"ssh-ed25519 {'A' * 68}", "not a key that others know"),
+    ("HUB_JWT_SECRET", '{"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"}', "not a key that others know"),
     ("HUB_JWT_JWKS_URL", "id.example", "https:// address"),
     ("HUB_JWT_JWKS_URL", "http://[", "https:// address"),
     ("HUB_ALLOWED_ORIGINS", "*", "origins like `https://learn.example`"),

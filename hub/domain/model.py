@@ -44,7 +44,7 @@ class LeaveReason(StrEnum):
 
     LEFT = "left"
     DISCONNECTED = "disconnected"
-    TOKEN_EXPIRED = "token_expired"
+    TOKEN_EXPIRED = "token_expired"  # nosec B105  # a reason, no password
     CANCELLED = "cancelled"
     SESSION_ENDED = "session_ended"
     NODE_LOST = "node_lost"

@@ -13,7 +13,7 @@ from hub.errors import HubError, NotFound
 from hub.frames import Frame
 from hub.sockets.closing import TOO_SLOW, Close
 from hub.sockets.connection import Connection
-from hub.sockets.door import Door, Visitor
+from hub.sockets.door import Door, Visitor, by_name
 from hub.sockets.lobby import Lobby
 from hub.sockets.refusals import answer
 
@@ -159,6 +159,6 @@ async def _deny(send: Send, refusal: HubError, path: str) -> None:
 
 
 def _visitor(scope: Scope) -> Visitor:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = by_name((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
     client = scope.get("client")
     return Visitor(headers, scope.get("scheme") == "wss", client[0] if client else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hub.errors import Forbidden, RateLimited, Unavailable
@@ -26,8 +26,20 @@ class Visitor:
 
     @property
     def own_origin(self) -> str:
-        """The origin of a page that this very hub serves (RFC 6454 §4)."""
+        """The origin of a page that this very hub serves (RFC 6454 §4).
+
+        By the Host that was asked for, so a page whose name was bent to this hub's address (DNS rebinding) is of its
+        own origin too. It sees what anyone may: there are no cookies, and a token lies with the page that it was given.
+        """
         return f"{'https' if self.secure else 'http'}://{self.headers.get('host', '')}"
+
+
+def by_name(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name; of several lines of one name the values by commas (RFC 9110 §5.3): two origins are none."""
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 class Door:

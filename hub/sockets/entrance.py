@@ -28,7 +28,7 @@ from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound
 from hub.limits import Addresses
 from hub.sockets.caller import Caller, House
 from hub.sockets.direct import Parser, Socket
-from hub.sockets.door import Door, Visitor
+from hub.sockets.door import Door, Visitor, by_name
 from hub.sockets.lobby import Lobby
 from hub.sockets.patience import Bounds, Watch
 from hub.sockets.pulse import Pulse
@@ -122,7 +122,7 @@ class _Entrance(Caller):
             raise Refused(_malformed(parser, parser.accept(request))) from None
         if "transfer-encoding" in headers or headers.get_all("content-length") not in ([], ["0"]):
             raise Refused(answer(InvalidInput("A handshake has no body."), PATH))
-        visitor = self._visitor(dict(lines))
+        visitor = self._visitor(by_name(lines))
         try:
             self.way.door.enter(visitor)
         except HubError as refusal:

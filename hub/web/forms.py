@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from enum import EnumType
+from enum import EnumType, StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,8 +15,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub import views
 from hub.domain.model import BookingStatus, Price, RosterVisibility, Status
+from hub.domain.payments import PaymentType
 from hub.errors import Fault, InvalidInput
 from hub.text import is_control
+from hub.web.fields import LINE, HttpsUrl, Instant, Minutes, Name, Password, Seats, Text, TimeZone, Title
 from hub.wording import told
 
 F = TypeVar("F", bound="Form")
@@ -24,15 +26,6 @@ F = TypeVar("F", bound="Form")
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 LAST_YEAR = 9000
 LARGEST = 2**31 - 1
-
-Text = Annotated[str, Meta(max_length=10_000)]
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
-Title = Annotated[str, Meta(min_length=1, max_length=200)]
-Instant = Annotated[datetime, Meta(tz=True)]
-Minutes = Annotated[int, Meta(ge=1, le=1440)]
-Seats = Annotated[int, Meta(ge=1, le=1_000_000)]
-HttpsUrl = Annotated[str, Meta(max_length=2048)]
-Password = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
 class Form(Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -53,7 +46,7 @@ class CreateSession(Form):
     starts_at: Instant
     duration_minutes: Minutes
     description: Text = ""
-    timezone: Name = "UTC"
+    timezone: TimeZone = "UTC"
     max_participants: Seats | None = None
     course_id: Name | None = None
     price: PriceForm | None = None
@@ -69,7 +62,7 @@ class EditSession(Form):
     starts_at: Instant | UnsetType = UNSET
     duration_minutes: Minutes | UnsetType = UNSET
     description: Text | UnsetType = UNSET
-    timezone: Name | UnsetType = UNSET
+    timezone: TimeZone | UnsetType = UNSET
     max_participants: Seats | UnsetType | None = UNSET
     course_id: Name | UnsetType | None = UNSET
     price: PriceForm | UnsetType | None = UNSET
@@ -81,7 +74,7 @@ class EditSession(Form):
 class PaymentAbout(Form, forbid_unknown_fields=False):
     """Which money; members the hub does not know are the provider's own."""
 
-    booking_id: Annotated[str, Meta(min_length=1, max_length=64)]
+    booking_id: Annotated[str, Meta(min_length=1, max_length=64), LINE]
     amount: Annotated[int, Meta(ge=0, le=LARGEST)]
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
     reference: Name
@@ -90,7 +83,7 @@ class PaymentAbout(Form, forbid_unknown_fields=False):
 class PaymentMessage(Form, forbid_unknown_fields=False):
     """What a payment provider says."""
 
-    type: Annotated[str, Meta(max_length=255)]
+    type: PaymentType
     data: PaymentAbout
 
 
@@ -117,7 +110,7 @@ class SessionsQuery(PageQuery):
     available: bool | None = None
     starts_after: Instant | None = None
     starts_before: Instant | None = None
-    q: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    q: Title | None = None
     sort: Literal["startsAt", "-startsAt", "createdAt", "-createdAt", "-live"] = "startsAt"
 
 
@@ -205,6 +198,8 @@ def _convert(value: Any, kind: Any, pointer: str) -> Any:
             raise _Wrong("", refusal.members["errors"]) from None
     if isinstance(value, QueryText):
         return _convert_text(str(value), kind)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON knows one kind of number, and no form asks for fractions: 60.0 is 60
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -220,9 +215,15 @@ def _convert_text(text: str, kind: Any) -> Any:
         if "Expected `int" in str(error) and not WHOLE.fullmatch(text):  # msgspec would take 1e3 and 1.0 too
             raise _Wrong("must be a whole number, in digits") from None
     try:
-        return msgspec.convert(text, kind, strict=False)
+        return msgspec.convert(text, _said(kind), strict=False)
     except msgspec.ValidationError as error:
         raise _Wrong(_sentence(error, kind)) from None
+
+
+def _said(kind: Any) -> Any:
+    """What of `kind` a query can say: msgspec would take the word `null` for nothing."""
+    options = get_args(kind)
+    return options[0] if len(options) == 2 and options[1] is type(None) else kind
 
 
 def _form_in(kind: Any) -> type[Form] | None:
@@ -249,7 +250,7 @@ def _check(name: str, value: Any) -> Any:
     check = CHECKS.get(name)
     if value is None or value is UNSET:
         return value
-    if isinstance(value, str) and not isinstance(value, Status | BookingStatus | RosterVisibility):
+    if isinstance(value, str) and not isinstance(value, StrEnum):
         _check_text(name, value)
     return value if check is None else check(value)
 

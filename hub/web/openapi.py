@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from hub import errors, views
+from hub import errors, news, views
+from hub.domain.payments import PaymentType
 from hub.web import forms
 from hub.web.http import EVENT_STREAM, JSON, Operation
 from hub.web.pages import PLACES, Place
+from hub.web.payments import LONGEST_ID
 from hub.web.problems import MEDIA_TYPE, STATUSES, Problem
 
 REF = "#/components/schemas/{name}"
@@ -23,6 +25,21 @@ COUNTED = {
     },
 }
 """What answers to requests that are counted say of that (draft-ietf-httpapi-ratelimit-headers), unless it is off."""
+SIGNATURE: Mapping[str, dict[str, Any]] = {
+    "webhook-id": {"type": "string", "maxLength": LONGEST_ID, "pattern": "^[!-~]+$"},
+    "webhook-timestamp": {"type": "string", "pattern": "^[0-9]{1,12}$"},
+    "webhook-signature": {"type": "string"},
+}
+"""The headers of Standard Webhooks."""
+
+OTHER_MESSAGE = {
+    "type": "object",
+    "description": "Anything else that a provider tells; it is ignored.",
+    "properties": {"type": {"type": "string", "not": {"enum": list(PaymentType)}}},
+    "required": ["type"],
+}
+SESSION_IN = {views.SessionView: "id", views.BookingView: "sessionId"}
+"""Where the answer to a POST names the session that can be asked for next."""
 
 
 class Pagination(views.View):
@@ -41,7 +58,9 @@ def document(operations: Sequence[Operation]) -> bytes:
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        described = paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, by_kind)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described = _operation(operation, by_kind)
+        if operation.status == 201:
+            described["responses"]["201"]["links"] = _links(SESSION_IN[operation.answers], operations)
         for response in described["responses"].values():
             response.setdefault("headers", {}).update(COUNTED)
     for place in PLACES:
@@ -67,7 +86,12 @@ def document(operations: Sequence[Operation]) -> bytes:
 
 
 def _kinds(operations: Sequence[Operation]) -> list[Any]:
-    named: list[Any] = [Problem, Pagination, *(place.shows for place in PLACES if place.shows is not None)]
+    named: list[Any] = [
+        Problem,
+        Pagination,
+        news.SessionMessage,
+        *(place.shows for place in PLACES if place.shows is not None),
+    ]
     for operation in operations:
         named += [kind for kind in (operation.body, operation.raw_body, operation.answers) if kind is not None]
     return list(dict.fromkeys(named))
@@ -86,7 +110,8 @@ def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
         described["description"] = f"Needs a token with the role `{operation.who}`."
     body = operation.body or operation.raw_body
     if body is not None:
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[body]}}}
+        schema = {"anyOf": [schemas[body], OTHER_MESSAGE]} if operation.raw_body is not None else schemas[body]
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
     return described
 
 
@@ -111,6 +136,12 @@ def _operation_id(operation: Operation) -> str:
     return "_".join([operation.method.lower(), *words]) if words else f"{operation.method.lower()}_sessions"
 
 
+def _links(member: str, operations: Sequence[Operation]) -> dict[str, Any]:
+    session = {"id": f"$response.body#/data/{member}"}
+    names = [_operation_id(operation) for operation in operations if operation.has_session]
+    return {name: {"operationId": name, "parameters": session} for name in names}
+
+
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     if operation.has_session:
@@ -121,10 +152,16 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         for name, about in form["properties"].items():
             parameters.append({"name": name, "in": "query", "required": False, "schema": _resolved(about, components)})
     if operation.body is forms.EditSession:
-        parameters.append({"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}})
+        parameters.append(_header("If-Match", {"type": "string"}))
     if operation.media_type == EVENT_STREAM:
-        parameters.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}})
+        parameters.append(_header("Last-Event-ID", {"type": "string"}))
+    if operation.raw_body is not None:
+        parameters += [_header(name, schema, required=True) for name, schema in SIGNATURE.items()]
     return parameters
+
+
+def _header(name: str, schema: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": required, "schema": schema}
 
 
 def _inline(kind: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -148,7 +185,8 @@ def _resolved(schema: Any, components: dict[str, Any]) -> Any:
 
 def _success(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if operation.answers is None:
-        return {"description": operation.summary, "content": {operation.media_type: {"schema": {"type": "string"}}}}
+        schema = _event(schemas) if operation.media_type == EVENT_STREAM else {"type": "string"}
+        return {"description": operation.summary, "content": {operation.media_type: {"schema": schema}}}
     answer = schemas[operation.answers]
     members: dict[str, Any] = {"success": {"const": True}, "data": answer}
     if operation.listed:
@@ -164,8 +202,15 @@ def _success(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if not operation.listed and operation.answers in (views.SessionView, views.SessionDetail):
         headers.append("ETag")
     if headers:
-        response["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
+        response["headers"] = {name: {"required": True, "schema": {"type": "string"}} for name in headers}
     return response
+
+
+def _event(schemas: dict[Any, Any]) -> dict[str, Any]:
+    """One event of a stream, by the names of its fields."""
+    told = {"type": "string", "contentMediaType": JSON, "contentSchema": schemas[news.SessionMessage]}
+    members = {"event": {"const": "session"}, "id": {"type": "string", "pattern": "^[0-9]+$"}, "data": told}
+    return {"type": "object", "properties": members, "required": list(members)}
 
 
 def _refusals(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
@@ -191,5 +236,5 @@ def _refusal(kinds: list[type[errors.HubError]], schemas: dict[Any, Any]) -> dic
     schema = {"allOf": [schemas[Problem], {"type": "object", "properties": {"code": {"enum": codes}}}]}
     response: dict[str, Any] = {"description": "\n\n".join(told), "content": {MEDIA_TYPE: {"schema": schema}}}
     if {errors.RateLimited, errors.Unavailable} & set(kinds):
-        response["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+        response["headers"] = {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}}
     return response
