@@ -17,8 +17,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp
 
 from hub import metrics as figures
+from hub.audit import Audit
 from hub.bus import Bus
 from hub.bus.memory import MemoryBus
 from hub.bus.redis import RedisBus
@@ -49,6 +51,7 @@ from hub.web.cors import Cors
 from hub.web.exports import Exports
 from hub.web.gate import TokenGate
 from hub.web.http import Endpoint, Operation
+from hub.web.outside import Outside
 from hub.web.payments import Payments
 from hub.web.rest import Rest
 from hub.web.routes import BASE, Services, operations
@@ -251,6 +254,7 @@ def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms,
         addresses=Addresses(settings.max_connections_per_address),
         total=Crowd(max_connections(settings)),
         allowed_origins=settings.allowed_origins,
+        audit=Audit(settings.log_requests),
     )
 
 
@@ -305,13 +309,25 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         expose_headers=["etag", "location", "ratelimit", "ratelimit-policy", "retry-after"],
         max_age=600,
     )
-    sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere())]
-    return Starlette(
+    sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere(hub.lobby.audit))]
+    application = _Application(
         routes=[*rest, *sockets, *more_routes, *beside],
         middleware=[cors] if origins else [],
         exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
         lifespan=hub.lifespan,
     )
+    application.audit = hub.lobby.audit
+    return application
+
+
+class _Application(Starlette):
+    """Starlette's, with its own failures inside of what every answer passes."""
+
+    audit: Audit
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What a request meets, from the outside."""
+        return Outside(super().build_middleware_stack(), self.audit)
 
 
 def _metrics(lobby: Lobby, comparing: Comparing) -> Metrics:

@@ -99,6 +99,9 @@ class Settings:
     log_format: str = "text"
     """`text` for people, `json` for machines."""
 
+    log_requests: str = "changes"
+    """What gets a line: `changes` and sign-ins, `all` (reads as well), or `refusals` alone, which all of them tell."""
+
     @property
     def postgresql(self) -> bool:
         """Whether the truth is kept in PostgreSQL."""
@@ -213,5 +216,6 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "rate_limit": values.or_off(values.whole(1, 10_000_000)),
     "message_rate_limit": values.or_off(values.whole(1, 10_000_000)),
     "payment_webhook_secret": values.webhook_secret,
-    "log_format": values.log_format,
+    "log_format": values.one_of("text", "json"),
+    "log_requests": values.one_of("changes", "all", "refusals"),
 }

@@ -146,8 +146,12 @@ def origins(text: str) -> frozenset[str]:
     return frozenset(origins)
 
 
-def log_format(text: str) -> str:
-    """How logs are written."""
-    if text not in ("text", "json"):
-        raise ValueError(f"takes `text` or `json`, not {text!r}")
-    return text
+def one_of(*words: str) -> Callable[[str], str]:
+    """A reader of one of these words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"takes {' or '.join(f'`{word}`' for word in words)}, not {text!r}")
+        return text
+
+    return read

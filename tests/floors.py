@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"hub", "hub.errors"}),
+    frozenset({"hub", "hub.errors", "hub.protection"}),
     frozenset({"hub.domain", "hub.redisurl", "hub.values"}),
     frozenset(
         {
@@ -32,7 +32,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.logs",
         }
     ),
-    frozenset({"hub.news", "hub.frames", "hub.keys", "hub.sealing"}),
+    frozenset({"hub.news", "hub.frames", "hub.keys", "hub.sealing", "hub.audit"}),
     frozenset({"hub.bus"}),
     frozenset({"hub.ledger", "hub.rooms", "hub.tokens", "hub.migrations", "hub.spending"}),
     frozenset({"hub.presence", "hub.leases", "hub.resealing"}),

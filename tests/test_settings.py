@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "HUB_MESSAGE_RATE_LIMIT": 120,
     "HUB_PAYMENT_WEBHOOK_SECRET": None,
     "HUB_LOG_FORMAT": "text",
+    "HUB_LOG_REQUESTS": "changes",
 }
 
 GOOD = [
@@ -92,6 +93,8 @@ GOOD = [
     ("HUB_PAYMENT_WEBHOOK_SECRET", WHSEC, WHSEC),
     ("HUB_LOG_FORMAT", "json", "json"),
     ("HUB_LOG_FORMAT", " text ", "text"),
+    ("HUB_LOG_REQUESTS", "all", "all"),
+    ("HUB_LOG_REQUESTS", "refusals", "refusals"),
 ]
 
 WRONG = [
@@ -150,6 +153,7 @@ WRONG = [
     ("HUB_PAYMENT_WEBHOOK_SECRET", "whsec_", "`whsec_` and 16 bytes"),
     ("HUB_PAYMENT_WEBHOOK_SECRET", "тайна", "`whsec_` and 16 bytes"),
     ("HUB_LOG_FORMAT", "xml", "`text` or `json`"),
+    ("HUB_LOG_REQUESTS", "off", "`changes` or `all` or `refusals`"),
 ]
 
 

@@ -9,13 +9,16 @@ from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
 
+from hub.audit import Audit
 from hub.errors import HubError, NotFound
 from hub.frames import Frame
+from hub.protection import OVER_TLS
 from hub.sockets.closing import TOO_SLOW, Close
 from hub.sockets.connection import Connection
 from hub.sockets.door import Door, Visitor, by_name
 from hub.sockets.lobby import Lobby
-from hub.sockets.refusals import answer
+from hub.sockets.refusals import answer, tell
+from hub.sockets.trail import GONE
 
 log = logging.getLogger("hub.sockets")
 
@@ -95,7 +98,7 @@ class AsgiDoor:
         try:
             self._door.enter(visitor)
         except HubError as refusal:
-            await _deny(send, refusal, scope["path"])
+            await _deny(send, self._lobby.audit, refusal, scope)
             return
         try:
             await send({"type": "websocket.accept"})
@@ -108,14 +111,13 @@ class AsgiDoor:
     async def _hold(self, visitor: Visitor, receive: Receive, send: Send) -> None:
         wire = AsgiWire(send)
         connection = Connection(self._lobby, wire)
-        connection.opened(visitor.headers.get("authorization"))
+        connection.opened(visitor.headers.get("authorization"), visitor.address)
         reader = asyncio.create_task(_read(connection, receive))
         writer = asyncio.create_task(wire.write(connection))
         try:
             done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
             if writer in done and isinstance(writer.exception(), TimeoutError):
-                log.info("gave up a peer that takes nothing", extra={"action": "given_up"})
-                connection.close(TOO_SLOW, STUCK_SECONDS)
+                connection.close(TOO_SLOW, STUCK_SECONDS, "gave up a peer that takes nothing")
                 await _say_last(send, TOO_SLOW)
         finally:
             connection.closed()
@@ -129,16 +131,20 @@ class AsgiDoor:
 class Nowhere:
     """The ASGI application at every other path: no socket is there."""
 
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse before the upgrade."""
         await receive()
-        await _deny(send, NotFound("There is no WebSocket here: it is at /ws."), scope["path"])
+        await _deny(send, self._audit, NotFound("There is no WebSocket here: it is at /ws."), scope)
 
 
 async def _read(connection: Connection, receive: Receive) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
+            connection.closed(code=message.get("code") or GONE)
             return
         text = message.get("text")
         connection.received(message["bytes"] if text is None else text)
@@ -151,11 +157,13 @@ async def _say_last(send: Send, close: Close) -> None:
             await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
 
 
-async def _deny(send: Send, refusal: HubError, path: str) -> None:
-    status, headers, body = answer(refusal, path)
+async def _deny(send: Send, audit: Audit, refusal: HubError, scope: Scope) -> None:
+    refused, visitor = answer(refusal, scope["path"]), _visitor(scope)
+    tell(audit, "open", refused, visitor, scope["path"])
+    headers = {**refused.headers, **(OVER_TLS if visitor.secure else {})}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "websocket.http.response.start", "status": status, "headers": raw})
-    await send({"type": "websocket.http.response.body", "body": body})
+    await send({"type": "websocket.http.response.start", "status": refused.status, "headers": raw})
+    await send({"type": "websocket.http.response.body", "body": refused.body})
 
 
 def _visitor(scope: Scope) -> Visitor:

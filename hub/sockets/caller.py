@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
@@ -236,7 +236,11 @@ class Caller(HttpToolsProtocol):
         refusal = error.__context__ if error is not None else None
         self.refuse(answer(refusal if isinstance(refusal, TooLarge | InvalidInput) else InvalidInput(msg), ""))
 
-    def refuse(self, refused: Answer) -> None:
+    def noted(self, refused: Answer, action: str) -> Mapping[str, str]:
+        """Told of a refusal that is answered, of a request or of whatever `action` is; headers that it needs beside."""
+        return {}
+
+    def refuse(self, refused: Answer, action: str = "request") -> None:
         """Answer and end. Where an answer is under way, or was given, this would pass for a part of it, or a second."""
         cycle = cast(RequestResponseCycle | None, self.cycle)
         if cycle is not None:
@@ -246,10 +250,10 @@ class Caller(HttpToolsProtocol):
                 return
             cycle.disconnected = True  # who waits for the rest of the request is told that nobody is there
             cycle.message_event.set()
-        status, headers, body = refused
+        status, headers, body, _ = refused
         lines = [STATUS_LINE[status]]
         lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
-        more = {**headers, "content-length": str(len(body)), "connection": "close"}
+        more = {**headers, "content-length": str(len(body)), "connection": "close", **self.noted(refused, action)}
         lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in more.items()]
         self.transport.write(b"".join([*lines, b"\r\n", b"" if (self.scope or {}).get("method") == "HEAD" else body]))
         self.transport.close()

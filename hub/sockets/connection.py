@@ -28,7 +28,6 @@ from hub.sockets.messages import (
     Incoming,
     Join,
     Leave,
-    MessageId,
     Ok,
     Ping,
     Pong,
@@ -41,11 +40,14 @@ from hub.sockets.messages import (
 from hub.sockets.order import InOrder
 from hub.sockets.outbox import Outbox, Wire
 from hub.sockets.stays import CANCELLED, Stays
+from hub.sockets.trail import GONE, Trail
 
 WATCHES = 500
 """Sessions one connection may follow."""
 PATIENCE = 20
 """Messages over the rate that are refused, more than were granted meanwhile, before the socket is closed."""
+ACTIONS = {Auth: "auth", Join: "join", Leave: "leave"}
+"""What the log calls them; all others are messages."""
 
 
 class Connection(Outbox):
@@ -60,6 +62,7 @@ class Connection(Outbox):
         "_refused",
         "_stays",
         "_token_end",
+        "_trail",
         "_watched",
         "id",
     )
@@ -76,20 +79,23 @@ class Connection(Outbox):
         self._stays: Stays | None = None
         self._token_end: TokenEnd | None = None
         self._refused = 0
+        self._trail = Trail(lobby.audit, self.id)
 
     # What the driver calls.
 
-    def opened(self, authorization: str | None) -> None:
-        """The handshake is done; `authorization` is its header, which counts as `auth`."""
+    def opened(self, authorization: str | None, address: str) -> None:
+        """The handshake is done, with a peer at `address`; `authorization` is its header, which counts as `auth`."""
         self._lobby.connections.add(self)
+        self._trail.opened(address)
         self.send(Welcome(connection=self.id, server_time=self._lobby.clock()))
         if authorization is not None:
-            self._order.add(lambda: self._auth_by_header(authorization), self._refuse)
+            self._order.add(lambda: self._auth_by_header(authorization), lambda refusal: self._refuse(refusal, "auth"))
 
     def received(self, text: str | bytes) -> None:
         """A message has come, whole."""
         if self.over:
             return
+        self._trail.messages += 1
         if isinstance(text, bytes):
             self.close(closing.NOT_OUR_PROTOCOL)
         elif len(text) > self._lobby.max_message_bytes or len(text.encode()) > self._lobby.max_message_bytes:
@@ -108,12 +114,13 @@ class Connection(Outbox):
         if pace.wait(self._noise, at) > 0:
             self.close(closing.TOO_MUCH)
 
-    def closed(self, silent: float = 0.0) -> None:
+    def closed(self, silent: float = 0.0, code: int = GONE, why: str | None = None) -> None:
         """The socket is gone, for whatever reason; the last that was heard of the peer is `silent` seconds ago.
 
-        Called once or more; only the first counts.
+        `code` is of the close that ended it; `why`, for the log, where the driver did. Called once or more; only the
+        first counts.
         """
-        self._end()
+        self._end(code, why)
         self._drop(silent)
 
     # What rooms and the lobby call.
@@ -124,10 +131,13 @@ class Connection(Outbox):
             if reason is LeaveReason.CANCELLED:
                 self.send(error(NotBooked(CANCELLED), session=session_id))
 
-    def close(self, close: Close, silent: float = 0.0) -> None:
-        """End the socket from this side; the last that was heard of the peer is `silent` seconds ago."""
+    def close(self, close: Close, silent: float = 0.0, why: str | None = None) -> None:
+        """End the socket from this side; the last that was heard of the peer is `silent` seconds ago.
+
+        `why` is for the log, where that knows more than the close's reason.
+        """
         if not self.over:
-            self._end()
+            self._end(close.code, why or close.reason)
             # As of now: a busy process hears of the end later, when who was sent home may have joined elsewhere.
             self._drop(silent)
             self._wire.close(close.code, close.reason)
@@ -145,19 +155,19 @@ class Connection(Outbox):
         if self._refused > PATIENCE:
             self.close(closing.TOO_MUCH)
         else:
-            self.send(error(RateLimited("Too many messages: slow down, or the socket is closed.")))
+            self._refuse(RateLimited("Too many messages: slow down, or the socket is closed."), "message")
 
-    def _refuse(self, refusal: HubError, message_id: MessageId = None) -> None:
-        self.send(error(refusal, message_id))
+    def _refuse(self, refusal: HubError, action: str, message: Incoming | None = None) -> None:
+        self._trail.refused(action, refusal, getattr(message, "session", None))
+        self.send(error(refusal, message.id if message else None))
 
     def _read(self, text: str) -> None:
-        message_id = None
+        message = None
         try:
             message = read(text)
-            message_id = message.id
             self._take(message)
         except HubError as refusal:
-            self._refuse(refusal, message_id)
+            self._refuse(refusal, "message", message)
 
     def _take(self, message: Incoming) -> None:
         """At once where nothing is under way and nothing has to be waited for; else in its turn."""
@@ -172,7 +182,8 @@ class Connection(Outbox):
                 self._may_watch(message)
                 self._follow(message, rooms)
                 return
-        taken = self._order.add(lambda: self._handle(message), lambda refusal: self._refuse(refusal, message.id))
+        action = ACTIONS.get(type(message), "message")
+        taken = self._order.add(lambda: self._handle(message), lambda refusal: self._refuse(refusal, action, message))
         if taken and isinstance(message, Leave) and self._stays is not None:
             self._stays.asked_to_leave(message.session)
 
@@ -188,7 +199,8 @@ class Connection(Outbox):
                 await self._join(message)
             case Leave():
                 if self._stays is not None:
-                    await self._stays.leave(message.session)
+                    if await self._stays.leave(message.session):
+                        self._trail.did("leave", message.session)
                     self._no_longer_heard(message.session)
                 self.send(Ok(id=message.id))
             case AskRoster():
@@ -207,7 +219,7 @@ class Connection(Outbox):
         try:
             self._be(await self._lobby.tokens.bearer(authorization))
         except HubError as refusal:
-            self.send(error(refusal))
+            self._refuse(refusal, "auth")
             self.close(closing.TOKEN_ENDED)
 
     def _be(self, actor: Actor) -> None:
@@ -221,6 +233,7 @@ class Connection(Outbox):
         elif (self._actor.id, self._actor.role) != (actor.id, actor.role):
             raise Forbidden("This socket speaks for another person: open a new one.")
         self._actor = actor
+        self._trail.is_now(actor)
         if self._token_end is not None:
             self._token_end.at(actor.until)
 
@@ -291,6 +304,7 @@ class Connection(Outbox):
             joined = await self._stays.join(self._actor, message.session)
             if joined is not None:
                 stay, meeting = joined
+                self._trail.did("join", message.session, "meeting" if meeting.url else None)
                 with self.together():
                     self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
                     room.enter(self, host=self._is_host(room))
@@ -323,10 +337,11 @@ class Connection(Outbox):
         if stays is not None:
             stays.drop(self._lobby.clock() - timedelta(seconds=silent))
 
-    def _end(self) -> None:
+    def _end(self, code: int, reason: str | None) -> None:
         if self.over:
             return
         self.over = True
+        self._trail.closed(code, reason)
         self._lobby.connections.discard(self)
         self._order.stop()
         if self._token_end is not None:

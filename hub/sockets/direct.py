@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import logging
 import socket
 import struct
 import sys
@@ -27,8 +26,7 @@ from hub.sockets.closing import TOO_SLOW
 from hub.sockets.connection import Connection
 from hub.sockets.lobby import Lobby
 from hub.sockets.pulse import Pulse
-
-log = logging.getLogger("hub.sockets")
+from hub.sockets.trail import GONE
 
 SLICE = 4 * 1024
 """Octets of one peer that are read before others have their turn. libuv would hand over megabytes of them in one go."""
@@ -112,11 +110,11 @@ class Socket(asyncio.Protocol):
         self._connection = Connection(lobby, self)
         transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
 
-    def opened(self, answer: bytes, authorization: str | None) -> None:
-        """Answer the handshake, and begin; `authorization` is its header."""
+    def opened(self, answer: bytes, authorization: str | None, address: str) -> None:
+        """Answer the handshake of a peer at `address`, and begin; `authorization` is its header."""
         self._held = [answer]
         self._pulse.add(self)
-        self._connection.opened(authorization)
+        self._connection.opened(authorization, address)
         self.release()
 
     # The wire.
@@ -264,7 +262,7 @@ class Socket(asyncio.Protocol):
 
     def _over(self) -> None:
         """Nothing more is said to the peer, which has CLOSE_SECONDS to take what was, and to end the connection."""
-        self._connection.closed()
+        self._connection.closed(code=_code(self._parser))
         if not self._closing:
             self._closing = True
             self._do_in(CLOSE_SECONDS, self._transport.abort)
@@ -302,14 +300,12 @@ class Socket(asyncio.Protocol):
 
     def _give_up(self, why: str) -> None:
         """Close, and end it soon, whatever the peer does. If it ever reads again, it finds out why."""
-        log.info(why, extra={"action": "given_up"})
-        self._connection.close(TOO_SLOW, self._silence())
+        self._connection.close(TOO_SLOW, self._silence(), why)
         self._do_in(LAST_SECONDS, self._transport.abort)
 
     def _cut(self, why: str) -> None:
-        log.info(why, extra={"action": "given_up"})
         self._closing = True
-        self._connection.closed(self._silence())
+        self._connection.closed(self._silence(), why=why)
         self._transport.abort()
 
     def _silence(self) -> float:
@@ -334,6 +330,12 @@ def _kept_by_kernel(transport: asyncio.Transport) -> int:
         return struct.unpack("i", fcntl.ioctl(tcp.fileno(), termios.TIOCOUTQ, bytes(4)))[0]  # type: ignore[no-any-return]  # struct
     except OSError:  # reset meanwhile
         return 0
+
+
+def _code(parser: Parser) -> int:
+    """Of the close that came first, or that was sent because of what came."""
+    close = parser.close_rcvd or parser.close_sent
+    return GONE if close is None else close.code
 
 
 def _take_all(transport: asyncio.Transport) -> None:

@@ -26,13 +26,14 @@ from websockets.protocol import OPEN
 
 from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound
 from hub.limits import Addresses
+from hub.protection import OVER_TLS
 from hub.sockets.caller import Caller, House
 from hub.sockets.direct import Parser, Socket
 from hub.sockets.door import Door, Visitor, by_name
 from hub.sockets.lobby import Lobby
 from hub.sockets.patience import Bounds, Watch
 from hub.sockets.pulse import Pulse
-from hub.sockets.refusals import Answer, answer
+from hub.sockets.refusals import Answer, answer, tell
 
 PATH = "/ws"
 SWITCH = (
@@ -103,7 +104,7 @@ class _Entrance(Caller):
         try:
             self._become(*self._shake_hands(), self.segment[upgrade.args[0] :])
         except Refused as refused:
-            self.refuse(refused.answer)
+            self.refuse(refused.answer, "open")
 
     def _shake_hands(self) -> tuple[Parser, bytes, Visitor]:
         path = _path(self.url)
@@ -147,9 +148,16 @@ class _Entrance(Caller):
         connections.add(socket)
         self.transport.set_protocol(socket)
         del self.parser  # it knows this object, which knows it: a ring that would wait for the collector
-        socket.opened(answered, visitor.headers.get("authorization"))
+        socket.opened(answered, visitor.headers.get("authorization"), visitor.address)
         if early:  # a client should wait for the answer (RFC 6455 §4.1); what it said is not lost where it does not
             socket.data_received(early)
+
+    def noted(self, refused: Answer, action: str) -> Mapping[str, str]:
+        """Tell the log of a refusal; what its answer says beside."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers or ()}
+        visitor = self._visitor(headers)
+        tell(self.way.lobby.audit, action, refused, visitor, _path(getattr(self, "url", b"")))
+        return OVER_TLS if visitor.secure else {}
 
 
 class Refused(Exception):
@@ -179,9 +187,9 @@ def _malformed(parser: Parser, response: Response) -> Answer:
     """What is wrong with a handshake by RFC 6455 §4.2.1, as a refusal that names the version spoken here (§4.4)."""
     reason = f"This is no WebSocket handshake (RFC 6455 §4.2.1): {parser.handshake_exc}."
     kind = MethodNotAllowed if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED else InvalidInput
-    status, headers, body = answer(kind(reason), PATH, response.status_code)
+    refused = answer(kind(reason), PATH, response.status_code)
     own = {name: value for name, value in response.headers.raw_items() if name in ("Allow", "Upgrade")}
-    return status, {**headers, **own, "sec-websocket-version": "13"}, body
+    return refused._replace(headers={**refused.headers, **own, "sec-websocket-version": "13"})
 
 
 def _forwarded(

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 from hub import views
+from hub.audit import Audit
 from hub.limits import Crowd, Pace
 from hub.presence import Presence
 from hub.rooms import Rooms
@@ -46,6 +47,7 @@ class Lobby:
     addresses: Crowd[str]
     total: Crowd[None]
     allowed_origins: frozenset[str]
+    audit: Audit
     draining: bool = False
     connections: set[Closable] = field(default_factory=set)
     batches: int = 20

@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub import views
+from hub.audit import LONGEST, Audit, path_of
 from hub.errors import Forbidden, HubError, InvalidInput, MethodNotAllowed, NotFound, RateLimited, TooLarge, Unavailable
+from hub.protection import CLOSED, UNKEPT
+from hub.sockets.door import Visitor
 
-Answer = tuple[int, Mapping[str, str], bytes]
-"""Status, headers and body."""
+
+class Answer(NamedTuple):
+    """An HTTP answer, and the refusal's code for the log."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    code: str
+
 
 STATUSES: Mapping[type[HubError], int] = {
     InvalidInput: 400,  # what a handshake gets wrong is its form, which RFC 6455 §4.2.2 answers by 400
@@ -36,8 +46,15 @@ def answer(refusal: HubError, path: str, status: int | None = None) -> Answer:
         "success": False,
         "code": refusal.code,
     }
-    headers = {"content-type": "application/problem+json", "cache-control": "no-store"}
+    headers = {"content-type": "application/problem+json", "cache-control": UNKEPT, **CLOSED}
     retry_after = getattr(refusal, "retry_after", None)
     if retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(retry_after)))
-    return status, headers, views.encode(body)
+    return Answer(status, headers, views.encode(body), refusal.code)
+
+
+def tell(audit: Audit, action: str, refused: Answer, visitor: Visitor, path: str) -> None:
+    """The line of the log: `open` for a handshake, `request` for what is none."""
+    origin = visitor.headers.get("origin")
+    about = {"path": path_of(path), "status": refused.status, "origin": origin and origin[:LONGEST]}
+    audit.tell_some(action, refused.code, None, visitor.address, **about)

@@ -88,17 +88,18 @@ class Stays:
         if stay is not None:
             self._asked.setdefault(stay, self._lobby.clock())
 
-    async def leave(self, session_id: int) -> None:
-        """Be present no longer, as of when that was asked."""
+    async def leave(self, session_id: int) -> bool:
+        """Be present no longer, as of when that was asked; whether it was."""
         stay = self._open.get(session_id)
         if stay is None:
-            return
+            return False
         at = self._asked.get(stay) or self._lobby.clock()
         try:
             await self._lobby.presence.leave(stay, LeaveReason.LEFT, at)
         except Unavailable:
             self._lobby.presence.leave_surely(stay, LeaveReason.LEFT, at)
         self._forget(stay)
+        return True
 
     def closed_by_others(self, session_id: int, reason: LeaveReason) -> bool:
         """Someone else ended the visit; whether the client is to be told, because it had joined."""

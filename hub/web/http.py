@@ -131,6 +131,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every failure is a problem."""
         told: Fields = []
+        scope["hub.route"] = self._path  # for the log, as the two below
         try:
             response = await self._answer(scope, receive, told)
         except MethodNotAllowed as refusal:
@@ -145,7 +146,7 @@ class Endpoint:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         client = scope.get("client")
         address = client[0] if client else ""
-        actor = await self._gate.enter(headers.get("authorization"), address, told)
+        actor = scope["hub.actor"] = await self._gate.enter(headers.get("authorization"), address, told)
         operation = self._operations.get(scope["method"])  # not before: what there is not counts, too
         if operation is None:
             raise MethodNotAllowed()
@@ -159,6 +160,8 @@ class Endpoint:
             _needs_json(headers)
             call.body = forms.read(operation.body, strictjson.parse(call.raw))
         answer = await operation.handler(call)
+        if isinstance(answer, Answer) and isinstance(answer.data, views.SessionDetail) and answer.data.meeting:
+            scope["hub.revealed"] = "meeting"
         return answer if isinstance(answer, Response) else _response(call, answer)
 
 

@@ -11,22 +11,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from hub import views
 from hub.errors import HubError, Unavailable
+from hub.protection import ASKED_AGAIN, UNKEPT
 from hub.web.problems import problem
 
 READY_WITHIN_SECONDS = 2.0
-
-PAGE_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-}
 
 STATIC = next(
     folder for folder in (Path(__file__).parent / "static", Path(__file__).parents[2] / "static") if folder.is_dir()
@@ -81,6 +73,7 @@ class Place:
 
 HTML = "text/html"
 JSON = "application/json"
+SVG = "image/svg+xml"
 
 PLACES = (
     Place("/healthz", "The process lives", JSON, StatusView),
@@ -90,7 +83,7 @@ PLACES = (
     Place("/asyncapi.json", "The reference of the WebSocket", JSON),
     Place("/", "The page: sessions, seen live", HTML),
     Place("/docs", "Both references, to read", HTML),
-    Place("/favicon.ico", "The page's icon", "image/svg+xml"),
+    Place("/favicon.ico", "The page's icon", SVG),
 )
 """Every route beside REST but for the page's own files, once: routing and the reference are made from this table."""
 
@@ -100,9 +93,11 @@ def routes(
 ) -> list[BaseRoute]:
     """The routes; the documents are made once, at start."""
 
-    def fixed(content: Callable[[], bytes], media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    def fixed(
+        content: Callable[[], bytes], media_type: str, cache: str = UNKEPT
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            return Response(content(), media_type=media_type)
+            return Response(content(), media_type=media_type, headers={"cache-control": cache})
 
         return answer
 
@@ -110,20 +105,38 @@ def routes(
         "/healthz": health.alive,
         "/readyz": health.ready,
         "/metrics": fixed(metrics, metrics_type),
-        "/openapi.json": fixed(lambda: openapi, JSON),
-        "/asyncapi.json": fixed(lambda: asyncapi, JSON),
+        "/openapi.json": fixed(lambda: openapi, JSON, ASKED_AGAIN),
+        "/asyncapi.json": fixed(lambda: asyncapi, JSON, ASKED_AGAIN),
         "/": _page("index.html"),
         "/docs": _page("docs.html"),
         "/favicon.ico": _page("favicon.svg"),
     }
     return [
         *(Route(place.path, answers[place.path]) for place in PLACES),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", Files(directory=STATIC)),
     ]
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        return FileResponse(STATIC / name, headers=PAGE_HEADERS)
+        return _file(FileResponse(STATIC / name), request.scope)
 
     return answer
+
+
+class Files(StaticFiles):
+    """The page's own files."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """One of them, or that it has not changed."""
+        return _file(await super().get_response(path, scope), scope)
+
+
+def _file(response: Response, scope: Scope) -> Response:
+    """Whole, always: Starlette answers wrong ranges with text that is no problem, and ours are a few kilobytes."""
+    scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
+    response.headers["accept-ranges"] = "none"
+    response.headers["cache-control"] = ASKED_AGAIN
+    if response.headers.get("content-type") == SVG:  # XML says its charset (ASVS 4.1.1); Starlette's says it of text/
+        response.headers["content-type"] = f"{SVG}; charset=utf-8"
+    return response

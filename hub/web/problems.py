@@ -11,6 +11,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from hub import errors, views
 from hub.domain.model import Booking
@@ -67,6 +68,21 @@ class Problem(views.View):
     booking: views.BookingView | msgspec.UnsetType = msgspec.UNSET
 
 
+class ProblemResponse(Response):
+    """A problem on its way, which leaves its code in the scope for the log."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, code: str, content: bytes, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(content, status, headers)
+        self._code = code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        scope["hub.result"] = self._code
+        await super().__call__(scope, receive, send)
+
+
 def status_of(refusal: HubError) -> int:
     """Its HTTP status: that of the nearest kind that has one."""
     # By the class alone, a lock that a migration held on the tables was told as our own fault: Locked is Unavailable.
@@ -89,7 +105,7 @@ def problem(refusal: HubError, path: str, headers: Mapping[str, str] | None = No
         errors=[FaultView(pointer=fault.pointer, detail=fault.detail) for fault in faults] if faults else msgspec.UNSET,
         booking=msgspec.UNSET if booking is None else views.booking_view(booking, booking.created_at),
     )
-    return Response(views.encode(body), status, {**_headers(refusal), **(headers or {})}, media_type=MEDIA_TYPE)
+    return ProblemResponse(refusal.code, views.encode(body), status, {**_headers(refusal), **(headers or {})})
 
 
 def _headers(refusal: HubError) -> dict[str, str]:

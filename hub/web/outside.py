@@ -1,0 +1,106 @@
+"""What every answer passes on its way out: the headers that protect a browser, and the line of the log.
+
+Whoever answers may leave in the scope what that line says: `hub.actor`, `hub.route` (a template), `hub.result` (a
+refusal's code), and `hub.revealed` where a secret was shown, which is told even of reads.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.audit import OK, Audit, path_of
+from hub.ids import new_id
+from hub.protection import CLOSED, OVER_TLS, PAGE, UNKEPT
+
+Headers = list[tuple[bytes, bytes]]
+
+GIVEN = re.compile(rb"[\w.-]{1,64}", re.ASCII)
+"""An X-Request-ID that is taken over as `given`. No JSON Web Token is as short."""
+
+
+def _raw(headers: Mapping[str, str]) -> Headers:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+NEITHER, HTML, SECURE = _raw(CLOSED), _raw(PAGE), _raw(OVER_TLS)
+NO_STORE = (b"cache-control", UNKEPT.encode())
+
+
+class Outside:
+    """Goes around the whole application, its own failures included."""
+
+    def __init__(self, app: ASGIApp, audit: Audit) -> None:
+        self._app = app
+        self._audit = audit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request in, and its answer out."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        answered: Message = {"status": 0}
+        request_id = ""
+
+        async def send_out(message: Message) -> None:
+            nonlocal answered, request_id
+            if message["type"] == "http.response.start":
+                answered = message
+                headers = message["headers"] = protected(message.get("headers", ()), scope["scheme"] == "https")
+                if "hub.revealed" in scope or self._audit.wants(scope["method"], message["status"]):
+                    request_id = new_id()
+                    headers.append((b"x-request-id", request_id.encode()))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_out)
+        finally:
+            if request_id:
+                self._tell(scope, answered["status"], request_id, time.perf_counter() - begun)
+
+    def _tell(self, scope: Scope, status: int, request_id: str, seconds: float) -> None:
+        client = scope.get("client")
+        actor, address = scope.get("hub.actor"), client[0] if client else ""
+        if status >= 400 and not self._audit.has_room(actor, address):
+            return
+        self._audit.tell(
+            "request",
+            scope.get("hub.result", f"http_{status}") if status >= 400 else OK,
+            actor,
+            address,
+            method=scope["method"],
+            route=scope.get("hub.route"),
+            path=path_of(scope["path"]),
+            status=status,
+            ms=round(seconds * 1000, 1),
+            request=request_id,
+            given=_given(scope["headers"]),
+            revealed=scope.get("hub.revealed"),
+        )
+
+
+def protected(headers: Headers, secure: bool) -> Headers:
+    """These and those that protect; `secure` says that the request came over TLS."""
+    added, kept = NEITHER, False
+    for name, value in headers:
+        if name == b"content-type" and value.startswith(b"text/html"):
+            added = HTML
+        elif name == b"cache-control":
+            kept = True
+    whole = [*headers, *added]
+    if not kept:
+        whole.append(NO_STORE)
+    if secure:
+        whole += SECURE
+    return whole
+
+
+def _given(headers: Headers) -> str | None:
+    for name, value in headers:
+        if name == b"x-request-id":
+            return value.decode("latin-1") if GIVEN.fullmatch(value) else None
+    return None
