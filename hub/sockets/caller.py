@@ -10,7 +10,6 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import lru_cache
 from http import HTTPStatus
 from typing import ClassVar, cast
@@ -48,20 +47,17 @@ class House:
     sockets: int | None
     addresses: Addresses
 
-    def admit(self, here: int, address: str, trusted: list[str] | str) -> HubError | None:
-        """Count a caller, who then has to `leave`; or why it is not taken. `here` are all connections that are open."""
+    def admit(self, here: int, address: str) -> HubError | None:
+        """Count a caller by its address, if it has one to be counted by; or why it is not taken. `here` are all
+        connections that are open."""
         if self.sockets is not None and here > self.sockets + SPARE:
             return Unavailable("The hub holds as many connections as it can.", retry_after=RETRY_AFTER)
-        if self._counted(address, trusted) and not self.addresses.enter(address):
+        if address and not self.addresses.enter(address):
             return RateLimited("Too many connections from this address.", retry_after=RETRY_AFTER)
         return None
 
-    def leave(self, address: str, trusted: list[str] | str) -> None:
-        """A caller that was admitted is gone, or is a socket now."""
-        if self._counted(address, trusted):
-            self.addresses.exit(address)
-
-    def _counted(self, address: str, trusted: list[str] | str) -> bool:
+    def counted(self, address: str, trusted: list[str] | str) -> bool:
+        """Whether callers from there are counted as one."""
         # The address of a proxy says nothing of who is behind it; a Unix socket's peer has none.
         return address != "" and not _proxies(trusted if isinstance(trusted, str) else tuple(trusted))(address)
 
@@ -77,12 +73,8 @@ def _proxies(trusted: str | tuple[str, ...]) -> Callable[[str], bool]:
     return believed.__contains__
 
 
-class Reading(Enum):
-    """What is read of a peer."""
-
-    NOTHING = auto()
-    HEAD = auto()
-    BODY = auto()
+NOTHING, HEAD, BODY = range(3)
+"""What is read of a peer. Not an Enum, whose members cost ten times as much to look up; each line of a head does."""
 
 
 class Caller(HttpToolsProtocol):
@@ -92,8 +84,8 @@ class Caller(HttpToolsProtocol):
     slot = -1
     segment = b""
     """The octets that came last."""
-    _address: str | None = None
-    _reading = Reading.HEAD
+    _address = ""
+    _reading = HEAD
     _began = False
     _untold = 0
     _unsent = 0
@@ -104,7 +96,9 @@ class Caller(HttpToolsProtocol):
         house, address = self.house, self.client[0] if self.client else ""
         self._since = self._took = house.watch.now
         house.watch.add(self)
-        refusal = house.admit(len(self.connections), address, self.config.forwarded_allow_ips)
+        if not house.counted(address, self.config.forwarded_allow_ips):
+            address = ""
+        refusal = house.admit(len(self.connections), address)
         if refusal is None:
             self._address = address
         else:
@@ -118,9 +112,9 @@ class Caller(HttpToolsProtocol):
     def let_go(self) -> None:
         """It is none of HTTP's any more."""
         self.house.watch.discard(self)
-        if self._address is not None:
-            self.house.leave(self._address, self.config.forwarded_allow_ips)
-            self._address = None
+        if self._address:
+            self.house.addresses.exit(self._address)
+            self._address = ""
 
     # Time.
 
@@ -133,9 +127,9 @@ class Caller(HttpToolsProtocol):
         if now - self._took > bounds.take:
             log.info("gave up a peer that takes no answer", extra={"action": "given_up"})
             self.transport.abort()
-        elif self._reading is Reading.NOTHING or self.flow.read_paused or self.transport.is_closing():
+        elif self._reading == NOTHING or self.flow.read_paused or self.transport.is_closing():
             self._since = now
-        elif now - self._since > (bounds.head if self._reading is Reading.HEAD else bounds.body):
+        elif now - self._since > (bounds.head if self._reading == HEAD else bounds.body):
             self._too_late(bounds)
 
     def resume_writing(self) -> None:
@@ -151,7 +145,7 @@ class Caller(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _read(self, what: Reading) -> None:
+    def _read(self, what: int) -> None:
         self._reading, self._since, self._told = what, self.house.watch.now, True
 
     # What comes.
@@ -159,8 +153,8 @@ class Caller(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Octets of requests."""
         self.segment, self._told = data, False
-        if self._reading is Reading.NOTHING:
-            self._read(Reading.HEAD)  # blank lines before a request stop uvicorn's clock, and begin none
+        if self._reading == NOTHING:
+            self._read(HEAD)  # blank lines before a request stop uvicorn's clock, and begin none
             self._told = False
         super().data_received(data)
         if self._told:
@@ -174,25 +168,25 @@ class Caller(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._read(Reading.HEAD)
+        self._read(HEAD)
         self._began = True
         self._octets = self._lines = self._surplus = 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of its target."""
         super().on_url(url)
-        self._count(len(url))
+        self._told = True
+        self._octets += len(url)
+        if self._octets > MOST_OCTETS:
+            raise TooLarge(TOO_LARGE_A_HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A line of its head, or behind its body: that one must not pass for one of the head (RFC 9110 §6.5.1)."""
-        if self._reading is Reading.HEAD:
+        if self._reading == HEAD:
             super().on_header(name, value)
         self._lines += 1
-        self._count(len(name) + len(value))
-
-    def _count(self, octets: int) -> None:
         self._told = True
-        self._octets += octets
+        self._octets += len(name) + len(value)
         if self._octets > MOST_OCTETS or self._lines > MOST_LINES:
             raise TooLarge(TOO_LARGE_A_HEAD)  # ends the parsing: `send_400_response` is next
 
@@ -201,7 +195,7 @@ class Caller(HttpToolsProtocol):
         fault = framing.fault(self.parser.get_http_version(), self.url, self.headers)
         if fault is not None:
             raise fault
-        self._read(Reading.BODY)
+        self._read(BODY)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -219,7 +213,7 @@ class Caller(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """It is whole."""
-        self._read(Reading.NOTHING)
+        self._read(NOTHING)
         self._began = False
         super().on_message_complete()
 
@@ -245,7 +239,7 @@ class Caller(HttpToolsProtocol):
         cycle = cast(RequestResponseCycle | None, self.cycle)
         if cycle is not None:
             started = cycle.response_started and not cycle.response_complete
-            if self.pipeline or started or (cycle.response_complete and self._reading is Reading.BODY):
+            if self.pipeline or started or (cycle.response_complete and self._reading == BODY):
                 self.transport.close()
                 return
             cycle.disconnected = True  # who waits for the rest of the request is told that nobody is there

@@ -20,10 +20,14 @@ def fault(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -
     """What is wrong with a head whose names are in lower case; None for nothing."""
     if version not in ("1.1", "1.0"):
         return InvalidInput("This is no request of HTTP/1.1 or HTTP/1.0, which are spoken here.")
-    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    hosts, codings = [], []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value.strip(b" \t"))
+        elif name == b"transfer-encoding":
+            codings.append(value)
     if codings and (version == "1.0" or len(codings) > 1 or codings[0].strip().lower() != CHUNKED):
         return InvalidInput("A body comes with its length or, in HTTP/1.1, in chunks and nothing else (RFC 9112 §6.1).")
-    hosts = [value.strip(b" \t") for name, value in headers if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         return InvalidInput("A request names its Host once (RFC 9112 §3.2).")
     if hosts and not HOST.fullmatch(hosts[0]):
