@@ -13,7 +13,7 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks import bookings, connecting, fanout, idle, listing, slow, starting, storm
+from benchmarks import bookings, connecting, fanout, flood, idle, listing, slow, starting, storm
 from benchmarks.machine import Cores, many_descriptors
 from benchmarks.servers import Stores
 from benchmarks.wrong import Wrong
@@ -35,18 +35,21 @@ storm     2,000 people join one session within 2 s, all watching it: until every
           has the full count; and CPU a person for 500 to 4,000
 slow      one reader who stops reading among 1,000 watchers, 20 changes a second:
           the server's size, the others' waiting, and how it comes to the newest
+flood     200 good clients, alone and beside one that sends ten times what it may for
+          30 s: their latency, and the server's size
 all       one after the other (the default)
 
 Server and client are pinned to a core each where that can be done. Everything is on 127.0.0.1 and in a temporary
 folder. Absolute figures depend on the machine and on what else it does; the ratios are what counts.
 """
 SECONDS = (
-    f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}, slow {slow.SECONDS:g}; "
-    f"storm: {storm.SECONDS:g}, over which people join."
+    f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}, slow {slow.SECONDS:g}, "
+    f"flood {flood.SECONDS:g}; storm: {storm.SECONDS:g}, over which people join."
 )
 PEOPLE = (
     f"How many watch or come. Default: start {starting.WATCHERS}, fanout {fanout.WATCHERS}, idle {idle.CONNECTIONS}, "
-    f"connect {connecting.PEOPLE}, storm {storm.PEOPLE} (and a quarter, half and twice as many), slow {slow.WATCHERS}; "
+    f"connect {connecting.PEOPLE}, storm {storm.PEOPLE} (and a quarter, half and twice as many), slow {slow.WATCHERS}, "
+    f"flood {flood.PEOPLE}; "
     "bookings: tokens for a turn (enough)."
 )
 
@@ -115,6 +118,11 @@ def _slow(at: Place, asked: Options) -> Report:
     return slow.run(at.folder, at.stores, at.cores, watchers, seconds, asked.rate or slow.RATE, _say)
 
 
+def _flood(at: Place, asked: Options) -> Report:
+    people, seconds = asked.people or flood.PEOPLE, asked.seconds or flood.SECONDS
+    return flood.run(at.folder, at.stores, at.cores, people, seconds, asked.rate or flood.TIMES, asked.rounds, _say)
+
+
 BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "bookings": _bookings,
     "list": _list,
@@ -124,6 +132,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "connect": _connect,
     "storm": _storm,
     "slow": _slow,
+    "flood": _flood,
 }
 
 
@@ -142,7 +151,8 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
 @click.option(
     "--rate",
     type=click.FloatRange(0.1, 1_000),
-    help=f"Changes a second. Default: fanout {fanout.RATE:g}, slow {slow.RATE:g}.",
+    help=f"Changes a second. Default: fanout {fanout.RATE:g}, slow {slow.RATE:g}. "
+    f"Of flood: how many times its limits, {flood.TIMES:g}.",
 )
 @click.option(
     "--connections", type=click.IntRange(1, 5_000), default=128, show_default=True, help="bookings: how many."

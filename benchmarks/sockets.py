@@ -128,6 +128,10 @@ class Socket(asyncio.Protocol):
             raise Wrong(f"waited for {kind!r}, got {message}")
         return message
 
+    def forget(self) -> None:
+        """Keep no answer that nobody waits for."""
+        self._answers.clear()
+
     async def until(self, met: Callable[[], bool], what: str) -> None:
         """Wait until something that came made this true; raises `Wrong` when the socket ends, or after 15 seconds."""
         try:

@@ -31,7 +31,7 @@ from hub.errors import Unavailable
 from hub.keys import KeySet, SharedSecret
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
-from hub.limits import Crowd, Pace, Rate
+from hub.limits import Addresses, Crowd, Pace
 from hub.metrics import Metrics
 from hub.presence import Presence
 from hub.rooms import Comparing, Rooms, Snapshot
@@ -40,6 +40,7 @@ from hub.settings import Settings
 from hub.sockets import asyncapi
 from hub.sockets.asgi import AsgiDoor, Nowhere
 from hub.sockets.lobby import Lobby
+from hub.spending import Spending
 from hub.store import care, reads, schema
 from hub.store.database import Database
 from hub.store.opening import database_at
@@ -60,8 +61,8 @@ log = logging.getLogger("hub")
 
 NOISE = 10
 """Control frames and fragments that a client may send for each message it may."""
-RESERVED_DESCRIPTORS = 64
-"""File descriptors kept for the database, the bus, and REST."""
+RESERVED_DESCRIPTORS = 96
+"""File descriptors kept for the database, the bus, and the connections that are no sockets (`caller.SPARE`)."""
 
 LEAVES_PATIENCE = 3.0
 """Seconds to record leaves at a stop; what is not recorded by then is closed by the next process."""
@@ -222,7 +223,7 @@ def build(settings: Settings, *, clock: Clock | None = None, more_routes: Sequen
     hub.end_streams = streams.end
     hub.metrics.gauge("hub_streams", "Open streams of server-sent events.", lambda: len(streams.followers))
     services = _services(hub, vault, clock, streams)
-    hub.app = _application(hub, services, TokenGate(tokens, Rate(settings.rate_limit)), more_routes)
+    hub.app = _application(hub, services, _gate(settings, tokens, bus), more_routes)
     return hub
 
 
@@ -235,6 +236,11 @@ def _tokens(settings: Settings, clock: Clock) -> Tokens:
     )
 
 
+def _gate(settings: Settings, tokens: Tokens, bus: Bus) -> TokenGate:
+    spending = Spending(settings.rate_limit or 1, bus, settings.secret_key or b"")
+    return TokenGate(tokens, settings.rate_limit, spending.take)
+
+
 def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms, clock: Clock) -> Lobby:
     return Lobby(
         tokens=tokens,
@@ -245,7 +251,7 @@ def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms,
         messages=Pace(settings.message_rate_limit),
         noise=Pace(settings.message_rate_limit and settings.message_rate_limit * NOISE),
         people=Crowd(settings.max_connections_per_person),
-        addresses=Crowd(settings.max_connections_per_address),
+        addresses=Addresses(settings.max_connections_per_address),
         total=Crowd(max_connections(settings)),
         allowed_origins=settings.allowed_origins,
         audit=Audit(settings.log_requests),
@@ -300,7 +306,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         allow_origins=origins,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=["authorization", "content-type", "if-match", "last-event-id"],
-        expose_headers=["etag", "location", "retry-after"],
+        expose_headers=["etag", "location", "ratelimit", "ratelimit-policy", "retry-after"],
         max_age=600,
     )
     sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere(hub.lobby.audit))]

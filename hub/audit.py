@@ -88,7 +88,7 @@ class Audit:
         """Whether there is room for one more line about them, which is taken; what has none is counted."""
         at = self._clock()
         who = ("address", address) if actor is None else ("person", actor.id)
-        if self._each.wait(who, at) == 0 and self._total.wait(self._bucket, at) == 0:
+        if not self._each.take(who, at).wait and self._total.wait(self._bucket, at) == 0:
             if self._left_out and at >= self._tell_at:
                 self._tell_left_out()
             return True

@@ -16,6 +16,7 @@ import uvicorn
 from hub import workers
 from hub.app import Hub
 from hub.sockets.entrance import entrance
+from hub.sockets.patience import Bounds
 from hub.stopping import HardStop
 
 PING_SECONDS = 20.0
@@ -96,11 +97,17 @@ def _share(hub: Hub, seconds: float) -> float:
 
 
 def server(
-    hub: Hub, *, direct: bool = True, ping_seconds: float = PING_SECONDS, ping_timeout: float = PING_SECONDS
+    hub: Hub,
+    *,
+    direct: bool = True,
+    ping_seconds: float = PING_SECONDS,
+    ping_timeout: float = PING_SECONDS,
+    bounds: Bounds | None = None,
 ) -> HubServer:
     """A server for `hub`, as its settings say. Without `direct`, `/ws` is served through ASGI, as by any other server.
 
-    Peers of sockets are asked for a sign of life every `ping_seconds`, and have `ping_timeout` seconds to give it.
+    Peers of sockets are asked for a sign of life every `ping_seconds`, and have `ping_timeout` seconds to give it;
+    `bounds` is how long requests and answers may take, where that is not the usual.
     """
     settings = hub.settings
     config = uvicorn.Config(
@@ -112,7 +119,7 @@ def server(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=math.ceil(_share(hub, REQUEST_SECONDS)),
-        http=entrance(hub.lobby, ping_seconds, ping_timeout) if direct else "httptools",
+        http=entrance(hub.lobby, ping_seconds, ping_timeout, bounds) if direct else "httptools",
         ws="websockets-sansio",
         ws_max_size=settings.max_message_bytes,
         ws_per_message_deflate=False,

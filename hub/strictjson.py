@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from hub.errors import Fault, InvalidInput
 
+MOST_DEPTH = 32
+"""Objects and arrays within each other; nothing that is read here needs a fifth of that."""
 LONGEST_INT = 309
 """Digits; a double holds no more (RFC 8259 §6)."""
 
@@ -23,6 +25,8 @@ def parse(text: str | bytes) -> Any:
         value = json.loads(
             text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
         )
+        if text.count("{") + text.count("[") > MOST_DEPTH:
+            _refuse_depth(value)
         if "\\u" in text:
             _refuse_surrogates(value)
     except RecursionError:
@@ -60,6 +64,18 @@ def _int(digits: str) -> int:
 
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _refuse_depth(value: Any) -> None:
+    level = _inside([value])
+    for _ in range(MOST_DEPTH):
+        level = [inner for one in level for inner in _inside(one.values() if isinstance(one, dict) else one)]
+    if level:
+        raise ValueError(f"it is nested over {MOST_DEPTH} deep")
+
+
+def _inside(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, dict | list)]
 
 
 def _refuse_surrogates(value: Any) -> None:

@@ -50,7 +50,7 @@ class Reference:
         media_type = response.headers["content-type"].partition(";")[0]
         assert media_type in answer["content"], f"{media_type} is not described"
         for header in answer.get("headers", {}):
-            assert header in response.headers or header == "Retry-After"
+            assert header in response.headers or header in ("Retry-After", "RateLimit", "RateLimit-Policy")
         if request.method == "HEAD":
             return
         if media_type.endswith("json"):

@@ -45,6 +45,10 @@ PATIENCE = 60.0
             "slow --people 5 --seconds 0.3",
             ["without", "with", "SEEN: ", "<= 2 MB", "<= 1.50", "the slow one, awake", "has", "newest", "yes"],
         ),
+        (
+            "flood --people 3 --seconds 0.5 --rounds 1",
+            ["alone", "beside", "SEEN: the one", "reads, p99", "pings, p99", "<= 2.00", "<= 20 MB", "by 200"],
+        ),
     ],
 )
 async def test_a_benchmark_prints_its_table(arguments: str, told: list[str]) -> None:
@@ -78,6 +82,7 @@ async def test_the_help_names_every_benchmark_and_option() -> None:
         "connect",
         "storm",
         "slow",
+        "flood",
         "all",
         "--seconds",
         "--rounds",

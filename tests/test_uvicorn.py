@@ -9,10 +9,11 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server
 
 from hub.server import UNSENT
+from hub.sockets.caller import Caller
 from hub.sockets.connection import Connection
 from hub.sockets.direct import Socket
 from hub.sockets.entrance import _Entrance
@@ -20,11 +21,16 @@ from tests.running import Client, Running, running
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 OURS = {
+    "connection_made",
+    "connection_lost",
     "data_received",
     "on_message_begin",
     "on_url",
     "on_header",
     "on_headers_complete",
+    "on_body",
+    "on_message_complete",
+    "resume_writing",
     "send_400_response",
     "_get_upgrade",
     "handle_websocket_upgrade",
@@ -46,7 +52,7 @@ def test_the_next_versions_are_not_installed_unseen() -> None:
 
 
 def test_the_entrance_replaces_methods_that_uvicorn_has() -> None:
-    own = {name for name, value in vars(_Entrance).items() if inspect.isfunction(value)}
+    own = {name for ours in (_Entrance, Caller) for name, value in vars(ours).items() if inspect.isfunction(value)}
     assert {name for name in own if hasattr(HttpToolsProtocol, name)} == OURS
 
 
@@ -71,6 +77,15 @@ def test_an_upgrade_finds_what_it_reads_where_it_was() -> None:
     for attribute in ("config", "connections", "server_state", "transport", "client", "scheme", "parser"):
         assert f"self.{attribute} = " in made or f"self.{attribute}: " in made, attribute
     assert STATUS_LINE[403] == b"HTTP/1.1 403 Forbidden\r\n"
+
+
+def test_a_request_that_is_given_up_finds_what_it_ends_where_it_was() -> None:
+    cycle = inspect.getsource(RequestResponseCycle)
+    for attribute in ("disconnected", "response_started", "response_complete", "message_event"):
+        assert f"self.{attribute} = " in cycle, attribute
+    assert "if self.disconnected: return" in re.sub(r"\s+", " ", cycle)
+    assert "self.pipeline.appendleft((self.cycle, app))" in body_of(HttpToolsProtocol.on_headers_complete)
+    assert "self._unset_keepalive_if_required()" in body_of(HttpToolsProtocol.data_received)
 
 
 def test_a_server_that_stops_asks_its_connections_for_nothing_but_shutdown() -> None:

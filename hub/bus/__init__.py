@@ -16,6 +16,9 @@ CATALOG = 0
 Deliver = Callable[[SessionChanged, bytes | None], None]
 """Takes a change, and its state as a `session` message where the bus has that ready."""
 
+Hear = Callable[[bytes, bytes], None]
+"""Takes who says it, a random name for as long as that process lives, and the note."""
+
 
 class Bus(Protocol):
     """At most once, in order for each publisher, no history. Only `follow` and `answers` wait, and not for long."""
@@ -34,6 +37,12 @@ class Bus(Protocol):
 
     def unfollow(self, topics: Iterable[int]) -> None:
         """Hear of these topics no more."""
+
+    def whisper(self, note: bytes) -> None:
+        """Tell the other processes something that is worth nothing later, if they can be reached; never waits."""
+
+    def overhear(self, hear: Hear) -> None:
+        """Call `hear` with each note of another process, on the event loop; to be called before `run`."""
 
     async def answers(self) -> None:
         """Return when other processes can be reached; raises Unavailable."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from hub.bus import Deliver
+from hub.bus import Deliver, Hear
 from hub.domain.events import SessionChanged
 
 
@@ -33,6 +33,12 @@ class MemoryBus:
 
     def unfollow(self, topics: Iterable[int]) -> None:
         """Everything is heard."""
+
+    def whisper(self, note: bytes) -> None:
+        """There is no other process."""
+
+    def overhear(self, hear: Hear) -> None:
+        """There is no other process."""
 
     async def answers(self) -> None:
         """There is nobody else to reach."""

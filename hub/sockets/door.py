@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hub.errors import Forbidden, RateLimited, Unavailable
+from hub.limits import Rate, network
 from hub.sockets.lobby import Lobby
 
 RETRY_AFTER = 5.0
+KNOCKS, FEWEST_KNOCKS = 4, 60
+"""Handshakes of an address in a minute, for each socket that it may hold, and at the least: a reconnect of everyone
+who comes from there is fine, opening and closing without end is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Door:
 
     def __init__(self, lobby: Lobby) -> None:
         self._lobby = lobby
+        most = lobby.addresses.most
+        self._knocks: Rate[str] | None = None if most is None else Rate(max(FEWEST_KNOCKS, KNOCKS * most))
 
     def enter(self, visitor: Visitor) -> None:
         """Raises Forbidden (403), RateLimited (429) or Unavailable (503)."""
@@ -50,6 +57,10 @@ class Door:
             raise Forbidden("This origin may not open a socket here: add it to HUB_ALLOWED_ORIGINS.")
         if self._lobby.draining:
             raise Unavailable("The hub restarts: come back.", retry_after=RETRY_AFTER)
+        if self._knocks is not None:
+            wait = self._knocks.take(network(visitor.address), time.monotonic()).wait
+            if wait:
+                raise RateLimited("Too many handshakes from this address.", retry_after=wait)
         if not self._lobby.total.enter(None):
             raise Unavailable("The hub holds as many connections as it can.", retry_after=RETRY_AFTER)
         if not self._lobby.addresses.enter(visitor.address):

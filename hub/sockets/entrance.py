@@ -18,17 +18,20 @@ from urllib.parse import unquote
 
 import httptools
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 
-from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound, TooLarge
+from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound
+from hub.limits import Addresses
 from hub.protection import OVER_TLS
+from hub.sockets.caller import Caller, House
 from hub.sockets.direct import Parser, Socket
 from hub.sockets.door import Door, Visitor, by_name
 from hub.sockets.lobby import Lobby
+from hub.sockets.patience import Bounds, Watch
 from hub.sockets.pulse import Pulse
 from hub.sockets.refusals import Answer, answer, tell
 
@@ -38,10 +41,6 @@ SWITCH = (
     b"Sec-WebSocket-Accept: %s\r\n\r\n"
 )
 """RFC 6455 §4.2.2, without extensions and subprotocols, which are never negotiated."""
-MOST_LINES = 128
-MOST_OCTETS = 32 * 1024
-"""Of a request's head. What it costs to look at one grows with the square of its lines."""
-TOO_LARGE_A_HEAD = f"A request's head may have {MOST_LINES} lines, and {MOST_OCTETS} octets in all."
 FORWARDED = ("x-forwarded-for", "x-forwarded-proto")
 
 quiet = logging.getLogger("hub.sockets.frames")
@@ -58,58 +57,26 @@ class Way:
     pulse: Pulse
 
 
-def entrance(lobby: Lobby, ping_seconds: float, ping_timeout: float) -> type[HttpToolsProtocol]:
+def entrance(
+    lobby: Lobby, ping_seconds: float, ping_timeout: float, bounds: Bounds | None = None
+) -> type[HttpToolsProtocol]:
     """uvicorn's HTTP protocol with sockets of this lobby behind `/ws`, for `uvicorn.Config(http=…)`."""
-    return type("Entrance", (_Entrance,), {"way": Way(lobby, Door(lobby), Pulse(ping_seconds, ping_timeout))})
+    way = Way(lobby, Door(lobby), Pulse(ping_seconds, ping_timeout))
+    house = House(Watch(bounds or Bounds()), lobby.total.most, Addresses(lobby.addresses.most))
+    return type("Entrance", (_Entrance,), {"way": way, "house": house})
 
 
-class _Entrance(HttpToolsProtocol):
+class _Entrance(Caller):
     """One HTTP connection, until it becomes a socket."""
 
     way: ClassVar[Way]
-    _in_head = False
-    _segment = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Octets of requests."""
-        self._segment, self._begins = data, False
-        super().data_received(data)
-        # Of a line that does not end, nothing is told. Where the head begins within a segment, others end in it.
-        if self._in_head and not self._begins and not self.transport.is_closing():
-            self._unfinished += len(data)
-            if self._unfinished > MOST_OCTETS:
-                self._refuse(answer(TooLarge(TOO_LARGE_A_HEAD), ""), "request")
+    _wanted_of = -1
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
-        self._begins = self._in_head = True
-        self._unfinished = self._octets = 0
         self._wanted: bytes | None = None
         self._wanted_of = -1
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of its target."""
-        super().on_url(url)
-        self._octets += len(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A line of its head."""
-        super().on_header(name, value)
-        self._octets += len(name) + len(value)
-        if self._octets > MOST_OCTETS or len(self.headers) > MOST_LINES:
-            raise TooLarge(TOO_LARGE_A_HEAD)  # ends the parsing: `send_400_response` is next
-
-    def on_headers_complete(self) -> None:
-        """Its head is whole."""
-        self._in_head = False
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """What came is no request, or a callback refused it, which httptools tells as the context of its own error."""
-        error = sys.exception()
-        refusal = error.__context__ if error is not None else None
-        self._refuse(answer(refusal if isinstance(refusal, TooLarge) else InvalidInput(msg), ""), "request")
 
     def _get_upgrade(self) -> bytes | None:
         # Asked three times a request. uvicorn's own looks at the last Connection line alone, and at HTTP/1.0 too, whose
@@ -135,9 +102,9 @@ class _Entrance(HttpToolsProtocol):
         upgrade = sys.exception()
         assert isinstance(upgrade, httptools.HttpParserUpgrade)
         try:
-            self._become(*self._shake_hands(), self._segment[upgrade.args[0] :])
+            self._become(*self._shake_hands(), self.segment[upgrade.args[0] :])
         except Refused as refused:
-            self._refuse(refused.answer)
+            self.refuse(refused.answer, "open")
 
     def _shake_hands(self) -> tuple[Parser, bytes, Visitor]:
         path = _path(self.url)
@@ -154,8 +121,6 @@ class _Entrance(HttpToolsProtocol):
             accept, _, _ = parser.process_request(request)
         except InvalidHandshake:
             raise Refused(_malformed(parser, parser.accept(request))) from None
-        if len(headers.get_all("host")) != 1:
-            raise Refused(answer(InvalidInput("A request names its Host once (RFC 9112 §3.2)."), PATH))
         if "transfer-encoding" in headers or headers.get_all("content-length") not in ([], ["0"]):
             raise Refused(answer(InvalidInput("A handshake has no body."), PATH))
         visitor = self._visitor(by_name(lines))
@@ -176,6 +141,7 @@ class _Entrance(HttpToolsProtocol):
         # What uvicorn asks of those in this set is `shutdown`, and that they take themselves out.
         connections = cast(set[asyncio.Protocol], self.connections)
         connections.discard(self)
+        self.let_go()
         self._unset_keepalive_if_required()  # or it would close what is no HTTP connection any more
         gone = partial(_gone, connections, self.way.door, visitor.address)
         socket = Socket(self.way.lobby, self.way.pulse, self.transport, parser, gone)
@@ -186,18 +152,12 @@ class _Entrance(HttpToolsProtocol):
         if early:  # a client should wait for the answer (RFC 6455 §4.1); what it said is not lost where it does not
             socket.data_received(early)
 
-    def _refuse(self, refused: Answer, action: str = "open") -> None:
-        status, headers, body, _ = refused
-        told = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers or ()}
-        visitor = self._visitor(told)
+    def noted(self, refused: Answer, action: str) -> Mapping[str, str]:
+        """Tell the log of a refusal; what its answer says beside."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers or ()}
+        visitor = self._visitor(headers)
         tell(self.way.lobby.audit, action, refused, visitor, _path(getattr(self, "url", b"")))
-        lines = [STATUS_LINE[status]]
-        lines += [b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers]
-        more = {**headers, "content-length": str(len(body)), "connection": "close"}
-        more |= OVER_TLS if visitor.secure else {}
-        lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in more.items()]
-        self.transport.write(b"".join([*lines, b"\r\n", b"" if (self.scope or {}).get("method") == "HEAD" else body]))
-        self.transport.close()
+        return OVER_TLS if visitor.secure else {}
 
 
 class Refused(Exception):

@@ -27,16 +27,25 @@ from hub.web import forms
 from hub.web.problems import broke, problem
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_QUERY_BYTES = 8 * 1024
+MAX_QUERY_NAMES = 100
 MAX_ID = 2**31 - 1
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 
 
+Fields = list[tuple[bytes, bytes]]
+"""Lines of an answer's head."""
+
+
 class Gate(Protocol):
     """What every request passes: who is it, and how often has it come."""
 
-    async def enter(self, authorization: str | None, address: str) -> Actor | None:
-        """The actor, None without a token; raises Unauthenticated, TokenExpired, RateLimited, Unavailable."""
+    async def enter(self, authorization: str | None, address: str, told: Fields) -> Actor | None:
+        """The actor, None without a token; `told` gets what the answer is to say of the limit, be it a refusal.
+
+        Raises Unauthenticated, TokenExpired, RateLimited, Unavailable.
+        """
 
 
 @dataclass(slots=True)
@@ -121,25 +130,27 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every failure is a problem."""
+        told: Fields = []
         scope["hub.route"] = self._path  # for the log, as the two below
         try:
-            response = await self._answer(scope, receive)
+            response = await self._answer(scope, receive, told)
         except MethodNotAllowed as refusal:
             response = problem(refusal, scope["path"], {"allow": self._allow})
         except Exception as error:
             response = problem(broke(f"{scope['method']} {scope['path']}", error), scope["path"])
         self._count(self._path, response.status_code)
+        response.raw_headers += told
         await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        operation = self._operations.get(scope["method"])
-        if operation is None:
-            raise MethodNotAllowed()
-        session_id = _session_id(operation, scope)
+    async def _answer(self, scope: Scope, receive: Receive, told: Fields) -> Response:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         client = scope.get("client")
         address = client[0] if client else ""
-        actor = scope["hub.actor"] = await self._gate.enter(headers.get("authorization"), address)
+        actor = scope["hub.actor"] = await self._gate.enter(headers.get("authorization"), address, told)
+        operation = self._operations.get(scope["method"])  # not before: what there is not counts, too
+        if operation is None:
+            raise MethodNotAllowed()
+        session_id = _session_id(operation, scope)
         _admit(operation, actor)
         call = Call(operation, headers, address, actor, session_id, None, None, b"")
         if operation.query is not None:
@@ -177,11 +188,14 @@ def _session_id(operation: Operation, scope: Scope) -> int:
 
 
 def _query(query_string: bytes) -> dict[str, list[str]]:
+    if len(query_string) > MAX_QUERY_BYTES:
+        raise InvalidInput.of([Fault("", f"the query may have {MAX_QUERY_BYTES} bytes at most")])
     try:
-        pairs = parse_qs(query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
+        text = query_string.decode("ascii")
+        return parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_NAMES)
     except ValueError:
-        raise InvalidInput.of([Fault("", "the query must be percent-encoded UTF-8, 100 names at most")]) from None
-    return pairs
+        told = f"the query must be percent-encoded UTF-8, {MAX_QUERY_NAMES} names at most"
+        raise InvalidInput.of([Fault("", told)]) from None
 
 
 def _needs_json(headers: Mapping[str, str]) -> None:

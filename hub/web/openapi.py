@@ -17,6 +17,14 @@ from hub.web.payments import LONGEST_ID
 from hub.web.problems import MEDIA_TYPE, STATUSES, Problem
 
 REF = "#/components/schemas/{name}"
+COUNTED = {
+    "RateLimit-Policy": {"description": "How many requests in how many seconds.", "schema": {"type": "string"}},
+    "RateLimit": {
+        "description": "How many are left, and in how many seconds all of them are back; on a 429, the next one.",
+        "schema": {"type": "string"},
+    },
+}
+"""What answers to requests that are counted say of that (draft-ietf-httpapi-ratelimit-headers), unless it is off."""
 SIGNATURE: Mapping[str, dict[str, Any]] = {
     "webhook-id": {"type": "string", "maxLength": LONGEST_ID, "pattern": "^[!-~]+$"},
     "webhook-timestamp": {"type": "string", "pattern": "^[0-9]{1,12}$"},
@@ -53,6 +61,8 @@ def document(operations: Sequence[Operation]) -> bytes:
         paths.setdefault(operation.path, {})[operation.method.lower()] = described = _operation(operation, by_kind)
         if operation.status == 201:
             described["responses"]["201"]["links"] = _links(SESSION_IN[operation.answers], operations)
+        for response in described["responses"].values():
+            response.setdefault("headers", {}).update(COUNTED)
     for place in PLACES:
         paths[place.path] = {"get": _place(place, by_kind)}
     components["Problem"]["properties"]["code"]["enum"] = sorted(kind.code for kind in STATUSES)

@@ -16,7 +16,7 @@ from hub.domain.events import RosterRule
 from hub.domain.model import LiveSession, RosterVisibility, Session, Status
 from hub.domain.people import Actor, Role
 from hub.domain.roster import may_see_roster
-from hub.errors import Forbidden, HoldExpired, NotBooked
+from hub.errors import Forbidden, HoldExpired, InvalidInput, NotBooked
 from hub.ids import new_id
 from hub.ledger import Ledger
 from hub.sealing import PASSWORD, URL, Vault
@@ -27,6 +27,7 @@ from hub.store.lists import SessionFilter
 from hub.store.reads import Seen
 from hub.web.http import Answer, Call, encoded
 
+MOST_TAGS = 100
 SHOWN_UNASKED = (Status.ACTIVE, Status.SCHEDULED)
 SECRETS = {"meeting_url": URL, "meeting_password": PASSWORD}
 """Members of the forms whose values are sealed as these fields."""
@@ -260,7 +261,9 @@ def versions(if_match: str | None) -> frozenset[int] | None:
     """The versions an If-Match header accepts; None for any. Weak tags match nothing (RFC 9110 §13.1.1)."""
     if if_match is None or if_match.strip() == "*":
         return None
-    tags = (tag.strip() for tag in if_match.split(","))
+    tags = [tag.strip() for tag in if_match.split(",")]
+    if len(tags) > MOST_TAGS:
+        raise InvalidInput(f"If-Match may name {MOST_TAGS} versions at most.")
     return frozenset(
         int(tag[1:-1]) for tag in tags if len(tag) < 12 and tag[1:-1].isdecimal() and tag[0] == tag[-1] == '"'
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.sockets.entrance import MOST_LINES, MOST_OCTETS
+from hub.sockets.caller import MOST_LINES, MOST_OCTETS
 from tests.rfc6455.frames import PING, TEXT, close, frame, ping, pong
 from tests.rfc6455.raw import HANDSHAKE, Peer, entered, reach
 from tests.rfc6455.upgrades import Request

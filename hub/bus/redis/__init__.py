@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import count
 
 from hub import redisurl
-from hub.bus import CATALOG, Deliver, wire
+from hub.bus import CATALOG, Deliver, Hear, wire
 from hub.bus.redis.link import Ears, Link
 from hub.bus.redis.servers import AWAY, Figures, Layout, Outage, Servers, alone, pause
 from hub.domain.events import SessionChanged
@@ -46,6 +46,8 @@ class RedisBus:
         self._prefix = b"hub:1:%d:" % where.namespace
         self._deliver: list[Deliver] = []
         self._missed: list[Callable[[], None]] = []
+        self._hear: list[Hear] = []
+        self._notes = b"%snotes" % self._prefix
         self._followed: set[bytes] = set()
         self._links: dict[redisurl.Address, Link] = {}
         self._tasks: dict[redisurl.Address, asyncio.Task[None]] = {}
@@ -113,6 +115,20 @@ class RedisBus:
             link = self._owner(channel)
             if link is not None:
                 link.unwant(channel)
+
+    def whisper(self, note: bytes) -> None:
+        """Tell the other processes, through the server of all notes, unless that is away."""
+        link = self._owner(self._notes)
+        if link is not None and link.up:
+            link.sender.put(self._notes, wire.sign(self._key, self._notes, self._origin + note))
+
+    def overhear(self, hear: Hear) -> None:
+        """Call `hear` with each note of another process with the same key."""
+        self._hear.append(hear)
+        self._followed.add(self._notes)
+        link = self._owner(self._notes)
+        if link is not None:
+            link.want(self._notes)
 
     async def answers(self) -> None:
         """Return at once when healthy; raises Unavailable."""
@@ -225,7 +241,11 @@ class RedisBus:
         if payload.startswith(self._origin):
             return
         try:
-            change, frame = wire.unpack(wire.verified(self._believed, channel, payload))
+            verified = wire.verified(self._believed, channel, payload)
+            if channel == self._notes:
+                self._overheard(verified)
+                return
+            change, frame = wire.unpack(verified)
         except wire.Undecodable as error:
             self._undecodable(channel, error)
             return
@@ -235,6 +255,10 @@ class RedisBus:
                 deliver(change, frame)
             except Exception:  # a fault of one receiver must not end the hearing of all
                 log.exception("an announcement of session %s was not taken", change.state.session)
+
+    def _overheard(self, payload: bytes) -> None:
+        for hear in self._hear:
+            hear(payload[: wire.ORIGIN_BYTES], payload[wire.ORIGIN_BYTES :])
 
     def _undecodable(self, channel: bytes, error: Exception) -> None:
         self.figures.undecodable += 1
