@@ -7,26 +7,20 @@ ready frames go straight to the transport, and a peer that takes nothing or says
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import socket
-import struct
-import sys
-import termios
 from collections.abc import Callable
-from contextlib import suppress
 
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 
 from hub.frames import Frame as Ready
 from hub.sockets.assembling import Assembly
 from hub.sockets.backlog import LOOKS, Backlog
 from hub.sockets.closing import TOO_SLOW
 from hub.sockets.connection import Connection
+from hub.sockets.kernel import kept_by, take_all
 from hub.sockets.lobby import Lobby
+from hub.sockets.parsing import Parser
 from hub.sockets.pulse import Pulse
-from hub.sockets.trail import GONE
 
 SLICE = 4 * 1024
 """Octets of one peer that are read before others have their turn. libuv would hand over megabytes of them in one go."""
@@ -43,21 +37,6 @@ LAST_SECONDS = 0.5
 
 PING = b"\x89\x00"
 CONTROL_OPCODES = (Opcode.CLOSE, Opcode.PING, Opcode.PONG)
-
-
-class Parser(ServerProtocol):
-    """websockets' own, which hands each frame to `taken` before it reads the next: no close overtakes what was said."""
-
-    taken: Callable[[Frame], None]
-
-    def recv_frame(self, frame: Frame) -> None:
-        """A frame was read; what `taken` raises fails the connection, as 1007 where it is a UnicodeDecodeError."""
-        if frame.opcode is Opcode.CLOSE:
-            # It may come within a message, as any control frame (RFC 6455 §5.4), which would be held against it.
-            self.current_size = None
-        super().recv_frame(frame)
-        self.events.clear()
-        self.taken(frame)
 
 
 class Socket(asyncio.Protocol):
@@ -128,7 +107,7 @@ class Socket(asyncio.Protocol):
         """Close from this side; a peer that does not answer is cut off."""
         if self._parser.state is OPEN:
             if self._transport.get_write_buffer_size():
-                _take_all(self._transport)
+                take_all(self._transport)
             self._parser.send_close(code, reason)
             self._say(self._parser.data_to_send())
 
@@ -262,7 +241,7 @@ class Socket(asyncio.Protocol):
 
     def _over(self) -> None:
         """Nothing more is said to the peer, which has CLOSE_SECONDS to take what was, and to end the connection."""
-        self._connection.closed(code=_code(self._parser))
+        self._connection.closed(code=self._parser.code)
         if not self._closing:
             self._closing = True
             self._do_in(CLOSE_SECONDS, self._transport.abort)
@@ -318,29 +297,4 @@ class Socket(asyncio.Protocol):
 
     def _untaken(self) -> int:
         """Octets that lie here and in the kernel; it lets go of more only once half of its own were taken."""
-        return self._transport.get_write_buffer_size() + _kept_by_kernel(self._transport)
-
-
-def _kept_by_kernel(transport: asyncio.Transport) -> int:
-    """Octets that the peer's kernel has not taken; 0 where this one does not tell (tcp(7), SIOCOUTQ)."""
-    tcp = transport.get_extra_info("socket")
-    if tcp is None or not sys.platform.startswith("linux"):
-        return 0
-    try:
-        return struct.unpack("i", fcntl.ioctl(tcp.fileno(), termios.TIOCOUTQ, bytes(4)))[0]  # type: ignore[no-any-return]  # struct
-    except OSError:  # reset meanwhile
-        return 0
-
-
-def _code(parser: Parser) -> int:
-    """Of the close that came first, or that was sent because of what came."""
-    close = parser.close_rcvd or parser.close_sent
-    return GONE if close is None else close.code
-
-
-def _take_all(transport: asyncio.Transport) -> None:
-    """Let the kernel take all that lies unsent, so that what is written now gets into the stream at all."""
-    tcp = transport.get_extra_info("socket")
-    if tcp is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        with suppress(OSError):  # the peer has reset the connection meanwhile
-            tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 0)
+        return self._transport.get_write_buffer_size() + kept_by(self._transport)

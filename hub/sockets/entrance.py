@@ -28,9 +28,10 @@ from hub.errors import HubError, InvalidInput, MethodNotAllowed, NotFound
 from hub.limits import Addresses
 from hub.protection import OVER_TLS
 from hub.sockets.caller import Caller, House
-from hub.sockets.direct import Parser, Socket
+from hub.sockets.direct import Socket
 from hub.sockets.door import Door, Visitor, by_name
 from hub.sockets.lobby import Lobby
+from hub.sockets.parsing import Parser
 from hub.sockets.patience import Bounds, Watch
 from hub.sockets.pulse import Pulse
 from hub.sockets.refusals import Answer, answer, tell
