@@ -30,6 +30,8 @@ class HubError(Exception):
     """The request was refused."""
 
     code: ClassVar[str] = "internal"
+    reason: str | None = None
+    """Why, for the log alone, where the caller is not to know."""
 
     def __init__(self, message: str = "", **members: Any) -> None:
         """`members` are what the answer carries beside code and message (`booking`, `errors`, …)."""

@@ -6,7 +6,6 @@ Whoever sends a token that is refused is told one and the same sentence, and the
 from __future__ import annotations
 
 import base64
-import logging
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -21,8 +20,6 @@ from hub.domain.people import Actor, Role
 from hub.errors import InvalidInput, TokenExpired, Unauthenticated
 from hub.keys import Keys, Unfit
 from hub.text import is_control
-
-log = logging.getLogger("hub.tokens")
 
 REFUSED = "The token was refused: get another one from your platform. Why it was, the hub's log says."
 
@@ -135,8 +132,9 @@ class Tokens:
 
 
 def _refusal(reason: str) -> Unauthenticated:
-    log.info("a token was refused: %s", reason, extra={"action": "token_refused", "reason": reason})
-    return Unauthenticated(REFUSED)
+    refusal = Unauthenticated(REFUSED)
+    refusal.reason = reason
+    return refusal
 
 
 @lru_cache(128)

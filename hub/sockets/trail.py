@@ -48,7 +48,7 @@ class Trail:
 
     def refused(self, action: str, refusal: HubError, session_id: int | None = None) -> None:
         """What was asked was refused."""
-        where = {"connection": self.connection, "session": session_id}
+        where = {"connection": self.connection, "session": session_id, "reason": refusal.reason}
         self._audit.tell_some(action, refusal.code, self.actor, self.address, **where)
 
     def closed(self, code: int, reason: str | None) -> None:

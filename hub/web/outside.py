@@ -1,7 +1,8 @@
 """What every answer passes on its way out: the headers that protect a browser, and the line of the log.
 
 Whoever answers may leave in the scope what that line says: `hub.actor`, `hub.route` (a template), `hub.result` (a
-refusal's code), and `hub.revealed` where a secret was shown, which is told even of reads.
+refusal's code), `hub.reason` (why, where that is for the log alone), and `hub.revealed` where a secret was shown, which
+is told even of reads.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class Outside:
             route=scope.get("hub.route"),
             path=path_of(scope["path"]),
             status=status,
+            reason=scope.get("hub.reason"),
             ms=round(seconds * 1000, 1),
             request=request_id,
             given=_given(scope["headers"]),

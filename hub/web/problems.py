@@ -69,17 +69,17 @@ class Problem(views.View):
 
 
 class ProblemResponse(Response):
-    """A problem on its way, which leaves its code in the scope for the log."""
+    """A problem on its way, which leaves its code and its reason in the scope for the log."""
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, code: str, content: bytes, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, refusal: HubError, content: bytes, status: int, headers: Mapping[str, str]) -> None:
         super().__init__(content, status, headers)
-        self._code = code
+        self._refusal = refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        scope["hub.result"] = self._code
+        scope["hub.result"], scope["hub.reason"] = self._refusal.code, self._refusal.reason
         await super().__call__(scope, receive, send)
 
 
@@ -105,7 +105,7 @@ def problem(refusal: HubError, path: str, headers: Mapping[str, str] | None = No
         errors=[FaultView(pointer=fault.pointer, detail=fault.detail) for fault in faults] if faults else msgspec.UNSET,
         booking=msgspec.UNSET if booking is None else views.booking_view(booking, booking.created_at),
     )
-    return ProblemResponse(refusal.code, views.encode(body), status, {**_headers(refusal), **(headers or {})})
+    return ProblemResponse(refusal, views.encode(body), status, {**_headers(refusal), **(headers or {})})
 
 
 def _headers(refusal: HubError) -> dict[str, str]:
