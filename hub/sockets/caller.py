@@ -89,6 +89,8 @@ class Caller(HttpToolsProtocol):
     _began = False
     _untold = 0
     _unsent = 0
+    _before: tuple[RequestResponseCycle, ...] = ()
+    """Requests whose answers were under way when another one came behind them."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Someone connected."""
@@ -108,6 +110,10 @@ class Caller(HttpToolsProtocol):
         """The connection is gone."""
         self.let_go()
         super().connection_lost(exc)
+        for cycle in self._before:  # uvicorn tells the newest alone, and the others would write to what is gone
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._before = ()
 
     def let_go(self) -> None:
         """It is none of HTTP's any more."""
@@ -196,6 +202,9 @@ class Caller(HttpToolsProtocol):
         if fault is not None:
             raise fault
         self._read(BODY)
+        before = cast(RequestResponseCycle | None, self.cycle)
+        if before is not None and not before.response_complete:
+            self._before = (*(cycle for cycle in self._before if not cycle.response_complete), before)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

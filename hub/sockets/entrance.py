@@ -98,7 +98,8 @@ class _Entrance(Caller):
         before = cast(RequestResponseCycle | None, self.cycle)
         if before is not None and not before.response_complete:
             # Sent before the answer to the one before, which would then be written in among the frames.
-            self.transport.close()
+            before.keep_alive = False
+            self.flow.pause_reading()
             return
         upgrade = sys.exception()
         assert isinstance(upgrade, httptools.HttpParserUpgrade)

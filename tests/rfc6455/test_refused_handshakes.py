@@ -144,4 +144,7 @@ async def test_a_handshake_behind_an_unanswered_request_is_not_taken(hub: Runnin
     async with reach(hub) as peer:
         before = Request("GET /healthz HTTP/1.1", (("Host", "{host}"),))
         await peer.send(before.octets("hub"), HANDSHAKE.octets("hub"))
+        answer = await peer.answer()
+        assert answer.status == 200
+        await peer.body(answer)
         await peer.end()
