@@ -34,6 +34,7 @@ OURS = {
     "send_400_response",
     "_get_upgrade",
     "handle_websocket_upgrade",
+    "_unsupported_upgrade_warning",
 }
 """What the entrance puts in the place of uvicorn's."""
 
@@ -60,6 +61,7 @@ def test_uvicorn_calls_them_where_it_did() -> None:
     received = body_of(HttpToolsProtocol.data_received)
     assert "except httptools.HttpParserUpgrade: if self._should_upgrade(): self.handle_websocket_upgrade()" in received
     assert "except httptools.HttpParserError: " in received
+    assert "else: self._unsupported_upgrade_warning()" in received
     assert "self.send_400_response(msg) return" in received
     assert 'upgrade = self._get_upgrade() return upgrade == b"websocket"' in body_of(HttpToolsProtocol._should_upgrade)
     for callback in (HttpToolsProtocol.on_headers_complete, HttpToolsProtocol.on_message_complete):

@@ -6,7 +6,6 @@ uvicorn has none of these. Its protocol classes are not a public interface: see 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from hub.sockets.door import RETRY_AFTER
 from hub.sockets.patience import Bounds, Watch
 from hub.sockets.refusals import Answer, answer
 
-log = logging.getLogger("hub.sockets")
-
 MOST_LINES = 128
 MOST_OCTETS = 32 * 1024
 """Of a request's head, and what stands behind a body. What one costs to look at grows with the square of its lines."""
@@ -36,6 +33,8 @@ SPARE = 32
 """Connections that a process takes beside all the sockets it may hold, for REST and for handshakes."""
 LEAST = 4 * 1024
 """Octets that a peer takes between two looks, or it has as good as taken none."""
+MOST_WAITING = 32
+"""Requests of one connection that may wait for the answer to one before them."""
 TOO_LATE = "The request took too long: its head has to come within %g seconds, its body within %g more."
 
 
@@ -131,7 +130,7 @@ class Caller(HttpToolsProtocol):
             self._took = now
         self._unsent = unsent
         if now - self._took > bounds.take:
-            log.info("gave up a peer that takes no answer", extra={"action": "given_up"})
+            self.gave_up("gave up a peer that takes no answer")
             self.transport.abort()
         elif self._reading == NOTHING or self.flow.read_paused or self.transport.is_closing():
             self._since = now
@@ -144,7 +143,6 @@ class Caller(HttpToolsProtocol):
         super().resume_writing()
 
     def _too_late(self, bounds: Bounds) -> None:
-        log.info("gave up a peer that sends no whole request", extra={"action": "given_up"})
         if self._began:
             told = InvalidInput(TOO_LATE % (bounds.head, bounds.body))
             self.refuse(answer(told, "", HTTPStatus.REQUEST_TIMEOUT))
@@ -173,6 +171,8 @@ class Caller(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if len(self.pipeline) >= MOST_WAITING:
+            raise InvalidInput("Too many requests wait on this connection for their answers.")
         super().on_message_begin()
         self._read(HEAD)
         self._began = True
@@ -239,16 +239,31 @@ class Caller(HttpToolsProtocol):
         refusal = error.__context__ if error is not None else None
         self.refuse(answer(refusal if isinstance(refusal, TooLarge | InvalidInput) else InvalidInput(msg), ""))
 
+    def _unsupported_upgrade_warning(self) -> None:
+        # uvicorn answers as if nobody had asked, but drops what stands behind in the segment: so nothing comes behind.
+        self.end_with_answer()
+
+    def end_with_answer(self) -> None:
+        """Let the answer that is due be the last."""
+        self.cycle.keep_alive = False
+        self.flow.pause_reading()
+
+    def gave_up(self, why: str) -> None:
+        """Told of a peer that is cut off."""
+
     def noted(self, refused: Answer, action: str) -> Mapping[str, str]:
         """Told of a refusal that is answered, of a request or of whatever `action` is; headers that it needs beside."""
         return {}
 
     def refuse(self, refused: Answer, action: str = "request") -> None:
-        """Answer and end. Where an answer is under way, or was given, this would pass for a part of it, or a second."""
+        """Answer and end. Where an answer is under way or due, that is the last: this would pass for a part of it."""
         cycle = cast(RequestResponseCycle | None, self.cycle)
         if cycle is not None:
-            started = cycle.response_started and not cycle.response_complete
-            if self.pipeline or started or (cycle.response_complete and self._reading == BODY):
+            own = self._reading == BODY and not self.pipeline  # it is the last request's body that is at fault
+            if not own and not cycle.response_complete:
+                self.end_with_answer()
+                return
+            if own and cycle.response_started:
                 self.transport.close()
                 return
             cycle.disconnected = True  # who waits for the rest of the request is told that nobody is there

@@ -98,8 +98,7 @@ class _Entrance(Caller):
         before = cast(RequestResponseCycle | None, self.cycle)
         if before is not None and not before.response_complete:
             # Sent before the answer to the one before, which would then be written in among the frames.
-            before.keep_alive = False
-            self.flow.pause_reading()
+            self.end_with_answer()
             return
         upgrade = sys.exception()
         assert isinstance(upgrade, httptools.HttpParserUpgrade)
@@ -153,6 +152,11 @@ class _Entrance(Caller):
         socket.opened(answered, visitor.headers.get("authorization"), visitor.address)
         if early:  # a client should wait for the answer (RFC 6455 §4.1); what it said is not lost where it does not
             socket.data_received(early)
+
+    def gave_up(self, why: str) -> None:
+        """Tell the log."""
+        address = self.client[0] if self.client else ""
+        self.way.lobby.audit.tell_some("close", "given_up", None, address, reason=why)
 
     def noted(self, refused: Answer, action: str) -> Mapping[str, str]:
         """Tell the log of a refusal; what its answer says beside."""

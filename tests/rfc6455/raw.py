@@ -125,6 +125,11 @@ class Peer:
         head, self._unread = self._unread.split(b"\r\n\r\n", 1)
         return Answer.of(head)
 
+    async def answer_or_end(self) -> Answer | None:
+        """The head of the next answer; None at the end of the connection."""
+        self._unread = self._unread or await self._more()
+        return await self.answer() if self._unread else None
+
     async def body(self, answer: Answer) -> bytes:
         """The body of an answer."""
         (length,) = answer.all("content-length")

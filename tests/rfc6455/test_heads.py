@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.sockets.caller import MOST_LINES, MOST_OCTETS
+from hub.sockets.caller import MOST_LINES, MOST_OCTETS, MOST_WAITING
 from tests.rfc6455.frames import PING, TEXT, close, frame, ping, pong
 from tests.rfc6455.raw import HANDSHAKE, Peer, entered, reach
 from tests.rfc6455.upgrades import Request
@@ -69,8 +69,8 @@ async def test_a_head_that_is_just_right_is_answered(hub: Running, asked: Reques
 
 async def test_requests_that_follow_each_other_are_not_taken_for_one_large_head(hub: Running) -> None:
     async with reach(hub) as peer:
-        one = PLAIN.octets("hub")
-        count = 2 * MOST_OCTETS // len(one)
+        one, count = PLAIN.but("X-Name", "1" * 4096).octets("hub"), MOST_WAITING
+        assert count * len(one) > 2 * MOST_OCTETS
         await peer.send(one * count + one[:9])
         for _ in range(count):
             answer = await peer.answer()
