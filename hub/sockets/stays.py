@@ -31,7 +31,7 @@ class Holder(Listener, Protocol):
 class Stays:
     """The visits of one connection."""
 
-    __slots__ = ("_asked", "_holder", "_joining", "_left", "_lobby", "_open")
+    __slots__ = ("_asked", "_holder", "_joining", "_left", "_lobby", "_open", "_shown")
 
     def __init__(self, lobby: Lobby, holder: Holder, left: Callable[[int], None]) -> None:
         """`left` is told each session that the connection is no longer present in."""
@@ -41,6 +41,7 @@ class Stays:
         self._open: dict[int, Stay] = {}
         self._joining: dict[int, LeaveReason | None] = {}
         self._asked: dict[Stay, datetime] = {}
+        self._shown: dict[Stay, bool] = {}
 
     def __contains__(self, session_id: int) -> bool:
         return session_id in self._open
@@ -58,6 +59,14 @@ class Stays:
         if stay is None:
             raise NotActive(ENDED)
         return stay, meeting
+
+    def is_news(self, stay: Stay, shown: bool) -> bool:
+        """Whether a join that was answered is the first of its visit, or the first that a meeting was `shown` to."""
+        before = self._shown.get(stay)
+        if before is None or shown > before:
+            self._shown[stay] = shown
+            return True
+        return False
 
     async def _begin(self, actor: Actor, session_id: int) -> views.Meeting:
         """Registered before it is recorded, so that its end can't be missed."""
@@ -137,6 +146,7 @@ class Stays:
         """It is no longer this connection's: rooms need not tell of it."""
         if stay.session_id not in self._joining:  # else a leave that was asked for is still to be recorded
             self._asked.pop(stay, None)
+        self._shown.pop(stay, None)
         self._lobby.rooms.forget_visit(stay.visit_id, stay.session_id)
         if self._open.get(stay.session_id) is stay:
             del self._open[stay.session_id]
