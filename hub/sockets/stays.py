@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from hub import views
 from hub.domain.model import LeaveReason
 from hub.domain.people import Actor
-from hub.errors import NotActive, NotBooked, Unavailable, Undecided
+from hub.errors import NotActive, NotBooked, RateLimited, Unavailable, Undecided
 from hub.presence import Stay
 from hub.rooms.listening import Listener
 from hub.sockets.lobby import Lobby
@@ -70,6 +71,10 @@ class Stays:
 
     async def _begin(self, actor: Actor, session_id: int) -> views.Meeting:
         """Registered before it is recorded, so that its end can't be missed."""
+        if self._lobby.visits is not None:
+            wait = self._lobby.visits.take(actor.id, time.monotonic()).wait
+            if wait:
+                raise RateLimited("You join too often: wait a minute.", retry_after=wait)
         stay = self._open[session_id] = self._lobby.presence.stay(session_id, actor.id)
         self._lobby.rooms.register_visit(stay.visit_id, session_id, self._holder)
         self._joining[session_id] = None

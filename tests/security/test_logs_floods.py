@@ -193,6 +193,26 @@ async def test_l1_who_joins_again_and_again_is_told_once_for_each_visit(hub: Run
     assert len(told.of("join", revealed="meeting")) == 2
 
 
+async def test_l1_who_comes_and_goes_without_end_is_refused_on_whatever_socket(tmp_path: Path) -> None:
+    async with running(tmp_path, rate_limit=6) as hub:
+        session_id = (await hub.create())["id"]
+        for who in ("s-1", "s-2"):
+            await hub.book(session_id, who)
+        with listening() as told:
+            for expected in ("ok", "error"):
+                async with Client.at(hub, "s-1") as client:
+                    for _ in range(6):
+                        answer = await client.ask(type="join", session=session_id)
+                        again = await client.ask(type="join", session=session_id)
+                        assert (answer["type"], again["type"]) == (expected, expected)
+                        await client.ask(type="leave", session=session_id)
+            async with Client.at(hub, "s-2") as client:
+                assert (await client.ask(type="join", session=session_id))["type"] == "ok"
+
+    assert (answer["code"], again["code"]) == ("rate_limited", "rate_limited")
+    assert len(told.of("join", result="ok", actor="s-1")) == len(told.of("leave")) == 6
+
+
 async def test_k2_a_meeting_that_only_a_join_again_shows_is_told_once(hub: Running) -> None:
     session_id = (await hub.create())["id"]
     await hub.book(session_id, "s-1")
