@@ -31,7 +31,7 @@ from hub.errors import Unavailable
 from hub.keys import KeySet, SharedSecret
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
-from hub.limits import Addresses, Crowd, Pace
+from hub.limits import Addresses, Crowd, Pace, Rate
 from hub.metrics import Metrics
 from hub.presence import Presence
 from hub.rooms import Comparing, Rooms, Snapshot
@@ -250,6 +250,7 @@ def _lobby(settings: Settings, tokens: Tokens, presence: Presence, rooms: Rooms,
         max_message_bytes=settings.max_message_bytes,
         messages=Pace(settings.message_rate_limit),
         noise=Pace(settings.message_rate_limit and settings.message_rate_limit * NOISE),
+        visits=Rate(settings.rate_limit) if settings.rate_limit else None,
         people=Crowd(settings.max_connections_per_person),
         addresses=Addresses(settings.max_connections_per_address),
         total=Crowd(max_connections(settings)),

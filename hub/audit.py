@@ -13,16 +13,16 @@ from collections.abc import Callable
 
 from hub import errors
 from hub.domain.people import Actor
-from hub.limits import Pace, Rate
+from hub.limits import LETTERS, Pace, Rate, network
 
 log = logging.getLogger("hub.audit")
 
 OK = "ok"
 READS = ("GET", "HEAD", "OPTIONS")
 ADDRESS_LINES = 120
-"""Lines a minute about one person or address, all at once if need be. What is over is only counted."""
+"""Lines a minute about one person or network, all at once if need be. What is over is only counted."""
 ALL_LINES = 1200
-"""Of all people and addresses together: under 0.5 GB a day, whoever comes."""
+"""Of all people together, and as many of all networks: under 1 GB a day, whoever comes."""
 TELL_SECONDS = 10.0
 """After how many seconds it is told how many were left out."""
 LONGEST = 200
@@ -45,6 +45,19 @@ BLANK = vars(logging.makeLogRecord({}))
 """A record before anything is said. Made by `Logger.log`, one costs three times as much, and looks at its `extra`."""
 
 
+class Share:
+    """The lines that there may be of one kind of those who come."""
+
+    def __init__(self, at: float) -> None:
+        self._each = Rate[str](ADDRESS_LINES)
+        self._all = Pace(ALL_LINES)
+        self._bucket = self._all.bucket(at)
+
+    def take(self, who: str, at: float) -> bool:
+        """Take a line about them at `at` seconds, if there is one left."""
+        return not self._each.take(who, at).wait and self._all.wait(self._bucket, at) == 0
+
+
 class Audit:
     """Tells them. `wanted` is `all`, `changes` (with refusals), or `refusals` alone: what is refused is always told."""
 
@@ -53,9 +66,8 @@ class Audit:
         self.reads = wanted == "all"
         self.changes = wanted != "refusals"
         self._clock = clock
-        self._each = Rate[tuple[str, str]](ADDRESS_LINES)
-        self._total = Pace(ALL_LINES)
-        self._bucket = self._total.bucket(clock())
+        # Apart: addresses cost nothing, and whoever has many of them must not hide what people do.
+        self._people, self._strangers = Share(clock()), Share(clock())
         self._left_out = 0
         self._tell_at = 0.0
 
@@ -75,7 +87,7 @@ class Audit:
             said["action"], said["result"] = action, result
             if actor is not None:
                 said["actor"], said["role"] = actor.id, actor.role.value
-            said["address"] = address
+            said["address"] = address[:LETTERS]
             said.update(members)
             log.handle(record)
 
@@ -87,8 +99,7 @@ class Audit:
     def has_room(self, actor: Actor | None, address: str) -> bool:
         """Whether there is room for one more line about them, which is taken; what has none is counted."""
         at = self._clock()
-        who = ("address", address) if actor is None else ("person", actor.id)
-        if not self._each.take(who, at).wait and self._total.wait(self._bucket, at) == 0:
+        if self._strangers.take(network(address), at) if actor is None else self._people.take(actor.id, at):
             if self._left_out and at >= self._tell_at:
                 self._tell_left_out()
             return True

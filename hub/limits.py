@@ -127,6 +127,10 @@ class Crowd(Generic[K]):
             self._here.pop(key, None)
 
 
+LETTERS = 64
+"""Of an address. A proxy that is believed passes on what it was told, of any length; an IPv6 address has 45 at most."""
+
+
 class Addresses(Crowd[str]):
     """A crowd by address, as `network` counts it."""
 
@@ -144,7 +148,11 @@ class Addresses(Crowd[str]):
 
 
 def network(address: str) -> str:
-    """Who counts as one by an address: all of an IPv6 /64, which is the least that anyone is given (RFC 6177)."""
+    """Who counts as one by an address: all of an IPv6 /64, which is the least that anyone is given (RFC 6177).
+
+    Never more than `LETTERS` letters, so it may be kept: what is no address counts by its first ones.
+    """
+    address = address[:LETTERS]
     return address if ":" not in address else _network(address)
 
 

@@ -299,12 +299,13 @@ class Connection(Outbox):
         with self._lobby.rooms.keep(room):
             if self.over:
                 return
-            if self._stays is None:
-                self._stays = Stays(self._lobby, self, self._left)
-            joined = await self._stays.join(self._actor, message.session)
+            stays = self._stays = self._stays or Stays(self._lobby, self, self._left)
+            joined = await stays.join(self._actor, message.session)
             if joined is not None:
                 stay, meeting = joined
-                self._trail.did("join", message.session, "meeting" if meeting.url else None)
+                shown = meeting.url is not None
+                if stays.is_news(stay, shown):
+                    self._trail.did("join", message.session, "meeting" if shown else None)
                 with self.together():
                     self.send(Ok(id=message.id, participant=stay.visit_id, meeting=meeting))
                     room.enter(self, host=self._is_host(room))

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from hub import views
 from hub.audit import Audit
-from hub.limits import Crowd, Pace
+from hub.limits import Crowd, Pace, Rate
 from hub.presence import Presence
 from hub.rooms import Rooms
 from hub.sockets.closing import RESTART, Close
@@ -43,6 +43,8 @@ class Lobby:
     messages: Pace
     noise: Pace
     """Of frames that are no messages."""
+    visits: Rate[str] | None
+    """That a person begins, on however many sockets one after the other: each is a change, and a line of the log."""
     people: Crowd[str]
     addresses: Crowd[str]
     total: Crowd[None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from hub import views
 from hub.domain.model import LeaveReason
 from hub.domain.people import Actor
-from hub.errors import NotActive, NotBooked, Unavailable, Undecided
+from hub.errors import NotActive, NotBooked, RateLimited, Unavailable, Undecided
 from hub.presence import Stay
 from hub.rooms.listening import Listener
 from hub.sockets.lobby import Lobby
@@ -31,7 +32,7 @@ class Holder(Listener, Protocol):
 class Stays:
     """The visits of one connection."""
 
-    __slots__ = ("_asked", "_holder", "_joining", "_left", "_lobby", "_open")
+    __slots__ = ("_asked", "_holder", "_joining", "_left", "_lobby", "_open", "_shown")
 
     def __init__(self, lobby: Lobby, holder: Holder, left: Callable[[int], None]) -> None:
         """`left` is told each session that the connection is no longer present in."""
@@ -41,6 +42,7 @@ class Stays:
         self._open: dict[int, Stay] = {}
         self._joining: dict[int, LeaveReason | None] = {}
         self._asked: dict[Stay, datetime] = {}
+        self._shown: dict[Stay, bool] = {}
 
     def __contains__(self, session_id: int) -> bool:
         return session_id in self._open
@@ -59,8 +61,20 @@ class Stays:
             raise NotActive(ENDED)
         return stay, meeting
 
+    def is_news(self, stay: Stay, shown: bool) -> bool:
+        """Whether a join that was answered is the first of its visit, or the first that a meeting was `shown` to."""
+        before = self._shown.get(stay)
+        if before is None or shown > before:
+            self._shown[stay] = shown
+            return True
+        return False
+
     async def _begin(self, actor: Actor, session_id: int) -> views.Meeting:
         """Registered before it is recorded, so that its end can't be missed."""
+        if self._lobby.visits is not None:
+            wait = self._lobby.visits.take(actor.id, time.monotonic()).wait
+            if wait:
+                raise RateLimited("You join too often: wait a minute.", retry_after=wait)
         stay = self._open[session_id] = self._lobby.presence.stay(session_id, actor.id)
         self._lobby.rooms.register_visit(stay.visit_id, session_id, self._holder)
         self._joining[session_id] = None
@@ -137,6 +151,7 @@ class Stays:
         """It is no longer this connection's: rooms need not tell of it."""
         if stay.session_id not in self._joining:  # else a leave that was asked for is still to be recorded
             self._asked.pop(stay, None)
+        self._shown.pop(stay, None)
         self._lobby.rooms.forget_visit(stay.visit_id, stay.session_id)
         if self._open.get(stay.session_id) is stay:
             del self._open[stay.session_id]

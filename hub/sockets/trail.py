@@ -41,7 +41,8 @@ class Trail:
             self._audit.tell_some("auth", OK, actor, self.address, connection=self.connection)
 
     def did(self, action: str, session_id: int, revealed: str | None = None) -> None:
-        """A change was made: `join` or `leave`; `revealed` is what secret was shown by it."""
+        """A change was made: `join` or `leave`; `revealed` is what secret was shown by it. Nothing else bounds these
+        lines, so it is not for what left all as it was."""
         if self._audit.changes:
             where = {"connection": self.connection, "session": session_id}
             self._audit.tell(action, OK, self.actor, self.address, **where, revealed=revealed)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.limits import KNOWN, Addresses, Pace, Rate, network
+from hub.limits import KNOWN, LETTERS, Addresses, Pace, Rate, network
 from tests.rfc6455.raw import Peer
 from tests.rfc6455.upgrades import Answer
 from tests.running import API, EXPERT, OTHER_EXPERT, Running, bearer, running
@@ -116,7 +116,11 @@ def _sums(pauses: list[float]) -> list[float]:
         ("fe80::1%eth0", "fe80::2%eth0", True),
         ("no:address", "no:addresses", False),
         ("", "", True),
+        ("x" * 64, "x" * 20_000, True),
+        ("x" * 63, "x" * 20_000, False),
+        (":" * 64, ":" * 20_000, True),
     ],
+    ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
 def test_A13_all_of_an_ipv6_network_counts_as_one(one: str, other: str, same: bool) -> None:
     assert (network(one) == network(other)) is same
@@ -125,6 +129,11 @@ def test_A13_all_of_an_ipv6_network_counts_as_one(one: str, other: str, same: bo
     assert crowd.enter(other) is not same
     crowd.exit(one)
     assert crowd.here(one) == 0
+
+
+@pytest.mark.parametrize("letter", ["x", ":"])
+def test_A13_what_is_no_address_is_not_kept_whole(letter: str) -> None:
+    assert network(letter * 20_000) == letter * LETTERS
 
 
 # What answers say.

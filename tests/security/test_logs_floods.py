@@ -6,20 +6,28 @@ import asyncio
 import json
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from hub.audit import ADDRESS_LINES, ALL_LINES, OK, TELL_SECONDS, Audit
 from hub.domain.people import Actor, Role
+from hub.limits import LETTERS
 from tests.rfc6455.raw import HANDSHAKE, reach
 from tests.rfc6455.upgrades import Request
-from tests.running import API, Client, bearer, draft, free_port, kill, now, running, spawn
+from tests.running import API, Client, Running, bearer, draft, free_port, kill, now, running, spawn
 from tests.security.audited import Told, listening
 
 FLOOD = 10 * ADDRESS_LINES
 INSIDE = re.compile(r"^(?:\d{4}-\d\d-\d\dT[\d:.]+\+00:00 [a-z]+ [\w.]+: |  \| |hub: )")
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Running]:
+    """A hub that listens."""
+    async with running(tmp_path) as alone:
+        yield alone
 
 
 class Clock:
@@ -85,6 +93,67 @@ def test_l1_someone_signed_in_has_lines_of_their_own_behind_an_address_that_floo
     assert told.of("request", actor="s-1")
 
 
+def flood_of_networks(audit: Audit) -> None:
+    """More refusals than there are lines for, each from an IPv6 network of its own."""
+    for number in range(2 * ALL_LINES):
+        audit.tell_some("request", "unauthenticated", None, f"2001:db8:0:{number:x}::1", path="/")
+
+
+def test_l1_all_of_an_ipv6_network_shares_its_lines_and_leaves_those_of_others() -> None:
+    audit = Audit(clock=Clock())
+    with listening() as told:
+        for number in range(2 * ALL_LINES):
+            audit.tell_some("request", "unauthenticated", None, f"2001:db8::{number:x}", path="/")
+        audit.tell_some("request", "unauthenticated", None, "198.51.100.1", path="/")
+
+    assert len(told.of("request")) == ADDRESS_LINES + 1
+    assert told.of("request", address="198.51.100.1")
+
+
+@pytest.mark.parametrize(("action", "result"), [("auth", OK), ("close", "closed_4429"), ("request", "forbidden")])
+def test_l1_no_number_of_networks_hides_what_someone_signed_in_does(action: str, result: str) -> None:
+    audit = Audit(clock=Clock())
+    with listening() as told:
+        flood_of_networks(audit)
+        audit.tell_some(action, result, Actor("s-1", "S", Role.STUDENT, now()), "2001:db8::1")
+        audit.tell_some("request", "unauthenticated", None, "198.51.100.1", path="/")
+
+    assert told.of(action, result=result, actor="s-1")
+    assert not told.of("request", address="198.51.100.1"), "the flood took all lines of those who say not who they are"
+
+
+def test_l1_no_number_of_people_takes_more_than_their_lines_or_those_of_strangers() -> None:
+    audit = Audit(clock=Clock())
+    with listening() as told:
+        for number in range(2 * ALL_LINES):
+            audit.tell_some("request", "forbidden", Actor(f"s-{number}", "S", Role.STUDENT, now()), "203.0.113.9")
+        audit.tell_some("request", "unauthenticated", None, "203.0.113.9", path="/")
+
+    assert len(told.of("request", result="forbidden")) == ALL_LINES
+    assert told.of("request", result="unauthenticated")
+
+
+def test_l1_an_address_without_end_is_cut_and_counts_as_one() -> None:
+    audit = Audit(clock=Clock())
+    with listening() as told:
+        for number in range(2 * ADDRESS_LINES):
+            audit.tell_some("request", "unauthenticated", None, "x" * 20_000 + str(number), path="/")
+        audit.tell("request", OK, None, ":" * 20_000, path="/")
+
+    assert len(told.of("request", address="x" * LETTERS)) == ADDRESS_LINES
+    assert told.of("request", address=":" * LETTERS)
+
+
+async def test_l1_an_address_without_end_that_a_proxy_passes_on_is_cut(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.http() as http:
+        with listening() as told:
+            for letter in "x:":
+                answer = await http.post(API, json={}, headers={"X-Forwarded-For": letter * 20_000})
+                assert answer.status_code == 401
+
+    assert [line["address"] for line in told.of("request")] == ["x" * LETTERS, ":" * LETTERS]
+
+
 def test_control_what_is_done_is_never_left_out() -> None:
     audit = Audit(clock=Clock())
     with listening() as told:
@@ -105,6 +174,56 @@ async def test_l1_a_real_flood_leaves_few_lines_beside_what_others_do(tmp_path: 
     refused = told.of("request", result="rate_limited")
     assert ADDRESS_LINES // 2 < len(refused) <= 2 * ADDRESS_LINES
     assert told.of("request", actor="e-7", status=201)
+
+
+async def test_l1_who_joins_again_and_again_is_told_once_for_each_visit(hub: Running) -> None:
+    session_id = (await hub.create(meetingUrl="https://meet.example/1"))["id"]
+    await hub.book(session_id, "s-1")
+    with listening() as told:
+        async with Client.at(hub, "s-1") as client:
+            for _ in range(2):
+                answers = [await client.ask(type="join", session=session_id) for _ in range(10)]
+                assert {answer["type"] for answer in answers} == {"ok"}
+                assert len({answer["participant"] for answer in answers}) == 1
+                for _ in range(2):
+                    await client.ask(type="leave", session=session_id)
+
+    changes = [line["action"] for line in told.lines if line["action"] in ("join", "leave")]
+    assert changes == ["join", "leave", "join", "leave"]
+    assert len(told.of("join", revealed="meeting")) == 2
+
+
+async def test_l1_who_comes_and_goes_without_end_is_refused_on_whatever_socket(tmp_path: Path) -> None:
+    async with running(tmp_path, rate_limit=6) as hub:
+        session_id = (await hub.create())["id"]
+        for who in ("s-1", "s-2"):
+            await hub.book(session_id, who)
+        with listening() as told:
+            for expected in ("ok", "error"):
+                async with Client.at(hub, "s-1") as client:
+                    for _ in range(6):
+                        answer = await client.ask(type="join", session=session_id)
+                        again = await client.ask(type="join", session=session_id)
+                        assert (answer["type"], again["type"]) == (expected, expected)
+                        await client.ask(type="leave", session=session_id)
+            async with Client.at(hub, "s-2") as client:
+                assert (await client.ask(type="join", session=session_id))["type"] == "ok"
+
+    assert (answer["code"], again["code"]) == ("rate_limited", "rate_limited")
+    assert len(told.of("join", result="ok", actor="s-1")) == len(told.of("leave")) == 6
+
+
+async def test_k2_a_meeting_that_only_a_join_again_shows_is_told_once(hub: Running) -> None:
+    session_id = (await hub.create())["id"]
+    await hub.book(session_id, "s-1")
+    with listening() as told:
+        async with Client.at(hub, "s-1") as client:
+            assert (await client.ask(type="join", session=session_id))["meeting"]["url"] is None
+            await hub.call("PATCH", f"/{session_id}", json={"meetingUrl": "https://meet.example/1"})
+            for _ in range(3):
+                assert (await client.ask(type="join", session=session_id))["meeting"]["url"] is not None
+
+    assert [line.get("revealed") for line in told.of("join")] == [None, "meeting"]
 
 
 EVIL = "/%0d%0a2026-01-01T00:00:00.000+00:00%20info%20hub.audit:%20forged%e2%80%a8%c2%85%1b%5b2J%00%ed%a0%80"
