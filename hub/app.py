@@ -323,6 +323,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
         lifespan=hub.lifespan,
     )
+    application.router.redirect_slashes = False  # its Location would say whatever Host the caller did
     application.audit = hub.lobby.audit
     return application
 
