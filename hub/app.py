@@ -49,7 +49,7 @@ from hub.tokens import Tokens
 from hub.web import openapi, pages, problems
 from hub.web.cors import Cors
 from hub.web.exports import Exports
-from hub.web.gate import TokenGate
+from hub.web.gate import Beside, TokenGate
 from hub.web.http import Endpoint, Operation
 from hub.web.outside import Outside
 from hub.web.payments import Payments
@@ -171,13 +171,17 @@ class Hub:
         self.tasks[name].cancel()
         await asyncio.gather(self.tasks[name], return_exceptions=True)
 
-    async def not_ready(self) -> str | None:
-        """Why this process should get no more work; None when it should."""
+    def leaving(self) -> str | None:
+        """Why this process should get no more work, as far as it knows by itself; None when it should."""
         if self.lobby.draining:
             return "draining"
         for name, task in self.tasks.items():
             if task.done():
                 return f"the background task {name!r} died"
+        return None
+
+    async def unreached(self) -> str | None:
+        """What this process lacks of what others give it; None for nothing. Raises Unavailable."""
         if behind := await self.database.read(schema.behind):
             return behind
         if not self.lease.begun:
@@ -295,7 +299,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
     # The list's own path ends with a slash where it is written as base and `/`: served, since a redirect loses bodies.
     rest.append(Route(f"{BASE}/", endpoints[BASE]))
     beside = pages.routes(
-        pages.Health(hub.not_ready),
+        pages.Health(hub.leaving, hub.unreached),
         hub.metrics.text,
         figures.CONTENT_TYPE,
         openapi.document(table),
@@ -311,12 +315,15 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         max_age=600,
     )
     sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere(hub.lobby.audit))]
+    free = frozenset(place.path for place in pages.PLACES if not place.counted)
+    counting = Middleware(Beside, gate=gate, rest=rest, free=free, preflights=bool(origins))
     application = _Application(
         routes=[*rest, *sockets, *more_routes, *beside],
-        middleware=[cors] if origins else [],
+        middleware=[counting, cors] if origins else [counting],
         exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
         lifespan=hub.lifespan,
     )
+    application.router.redirect_slashes = False  # its Location would say whatever Host the caller did
     application.audit = hub.lobby.audit
     return application
 

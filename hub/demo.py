@@ -120,7 +120,8 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
         asyncio.run(database_at(settings.database_url).migrate())
     logs.set_up(settings.log_format)
     with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:
-        secret = settings.jwt_secret or secrets.token_urlsafe(32)
+        # Never the settings' own: the page gets tokens for anyone by it, and they must be worth nothing elsewhere.
+        secret, unused = secrets.token_urlsafe(32), settings.jwt_secret
         settings = dataclasses.replace(
             settings,
             database_url=settings.database_url if keep else f"sqlite:///{Path(folder) / 'demo.db'}",
@@ -135,6 +136,8 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
         )
         hub = build(settings, more_routes=[Route("/demo/people", partial(people, secret))])
         hub.database.claim()
+        if unused is not None:
+            click.echo("hub: the demo signs with a secret of its own: HUB_JWT_SECRET is not used", err=True)
         hub.companions += [partial(_seeded, hub), partial(Crowd, hub, secret, crowd)]
         hub.listening = lambda url: click.echo(f"hub: the demo is at {url}/ - press Ctrl+C to stop", err=True)
         serve(hub)

@@ -32,6 +32,9 @@ LONGEST_TOKEN = 8_192
 COMPACT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 """RFC 7515 §7.1 by the letter: PyJWT would take padding too, so that one token had several spellings."""
 
+TYPES = ("jwt", "at+jwt")
+"""What a token's header may say that it is, if it says so (RFC 8725 §3.11): others of one issuer are for other ends."""
+
 LONGEST_NAME = 255
 KNOWN_TOKENS = 20_000
 
@@ -144,13 +147,16 @@ def _header(part: str) -> tuple[str, str | None]:
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or not isinstance(kid, str | None):
         raise Unfit("its `alg` or its `kid` is no string")
+    typ = header.get("typ", "JWT")
+    if not isinstance(typ, str) or typ.lower().removeprefix("application/") not in TYPES:
+        raise Unfit("its `typ` is neither `JWT` nor `at+jwt`")
     return algorithm, kid
 
 
 def _actor(claims: Mapping[str, Any]) -> Actor:
     sub, name, role = claims["sub"], claims.get("name", ""), claims.get("role")
-    if not isinstance(sub, str) or not 1 <= len(sub) <= LONGEST_NAME or not sub.isprintable():
-        raise Unfit(f"its `sub` must be a printable string of 1 to {LONGEST_NAME} characters")
+    if not isinstance(sub, str) or len(sub) > LONGEST_NAME or not sub.strip() or not sub.isprintable():
+        raise Unfit(f"its `sub` must be a printable string of 1 to {LONGEST_NAME} characters, not blanks alone")
     if role not in (Role.EXPERT, Role.STUDENT):
         raise Unfit("its `role` must be `expert` or `student`")
     if not isinstance(name, str):

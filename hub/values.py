@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -122,10 +123,17 @@ def webhook_secret(text: str) -> str:
 
 
 def address(text: str) -> str:
-    """An address on the web."""
-    if not _is_web(text):
-        raise ValueError("takes an https:// address (http:// inside one machine)")
+    """An address on the web whose answers can be believed: https, or http of this machine itself."""
+    if not _is_web(text) or (text[:5].lower() == "http:" and not _is_here(urlsplit(text).hostname or "")):
+        raise ValueError("takes an https:// address, or http:// of localhost, 127.0.0.0/8 or [::1]")
     return text
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_web(text: str) -> bool:

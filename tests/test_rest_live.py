@@ -194,6 +194,15 @@ async def test_what_is_nowhere_is_not_found(hub: Running, path: str) -> None:
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("path", ["/docs/", "/healthz/", "/openapi.json/", "/static", "/static/", f"{API}/1/", "/ws/"])
+async def test_a_slash_too_many_or_too_few_is_not_found_and_leads_nowhere(hub: Running, path: str) -> None:
+    async with hub.http(Host="evil.example") as http:
+        response = await http.get(path)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    assert "location" not in response.headers
+    assert "evil.example" not in response.text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -63,6 +63,10 @@ GOOD = [
     ("HUB_JWT_SECRET", SECRET, SECRET),
     ("HUB_JWT_SECRET", "ß" * 16, "ß" * 16),
     ("HUB_JWT_JWKS_URL", "https://id.example/keys", "https://id.example/keys"),
+    *(
+        ("HUB_JWT_JWKS_URL", url, url)
+        for url in ("http://localhost:8080/keys", "http://127.0.0.1/keys", "http://127.9.9.9/keys", "http://[::1]/keys")
+    ),
     ("HUB_JWT_AUDIENCE", "hub", "hub"),
     ("HUB_JWT_ISSUER", "https://id.example", "https://id.example"),
     ("HUB_ALLOWED_ORIGINS", "https://a.example", {"https://a.example"}),
@@ -127,6 +131,21 @@ WRONG = [
     ("HUB_JWT_SECRET", '{"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"}', "not a key that others know"),
     ("HUB_JWT_JWKS_URL", "id.example", "https:// address"),
     ("HUB_JWT_JWKS_URL", "http://[", "https:// address"),
+    *(
+        ("HUB_JWT_JWKS_URL", f"{scheme}://{host}/keys", "or http:// of localhost, 127.0.0.0/8 or [::1]")
+        for scheme, host in [
+            ("http", "id.example"),
+            ("http", "10.0.0.1"),
+            ("http", "localhost.evil.example"),
+            ("http", "[fd00::1]"),
+            ("http", "localhost@id.example"),
+            ("HTTP", "id.example"),
+            ("http", "0.0.0.0"),
+            ("http", "127.1"),
+            ("http", "128.0.0.1"),
+            ("ftp", "127.0.0.1"),
+        ]
+    ),
     ("HUB_ALLOWED_ORIGINS", "*", "origins like `https://learn.example`"),
     ("HUB_ALLOWED_ORIGINS", "a.example", "origins like `https://learn.example`"),
     ("HUB_ALLOWED_ORIGINS", "https://a.example/", "origins like `https://learn.example`"),

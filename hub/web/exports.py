@@ -6,8 +6,9 @@ import csv
 import io
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, Timezone
 
 from hub import views
 from hub.domain.model import Session, Status
@@ -20,6 +21,7 @@ COLUMNS = ("id", "name", "role", "seconds", "share", "firstJoinedAt", "lastLeftA
 UNSEEN = r"\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\"'\u2018-\u201f"
 BEGINNINGS = r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 FORMULA = re.compile(rf"(\A(?=[\t\r\n])|(?:\A|[,;|\t\r\n])(?=[{UNSEEN}]*[{BEGINNINGS}]))")
+EVENT = b"BEGIN:VEVENT\r\n"
 STATUSES = {Status.CANCELLED: "CANCELLED"}
 
 
@@ -81,6 +83,12 @@ def calendar(session: Session) -> bytes:
     whole.add("version", "2.0")
     whole.add("method", "CANCEL" if session.status is Status.CANCELLED else "PUBLISH")
     whole.add_component(event)
-    if session.timezone != "UTC":
-        whole.add_missing_timezones()
-    return bytes(whole.to_ical())
+    head, begin, rest = bytes(whole.to_ical()).partition(EVENT)
+    named = event["dtstart"].params.get("TZID")  # not where the zone is as good as UTC: such times are written with Z
+    return head + (_time_zone(named) if named else b"") + begin + rest
+
+
+@lru_cache(maxsize=128)
+def _time_zone(name: str) -> bytes:
+    """Its VTIMEZONE. Kept, since to find all of a zone's changes takes up to 20 ms, and anyone may ask."""
+    return bytes(Timezone.from_tzid(name).to_ical())

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.domain.people import Actor
 from hub.errors import HubError, RateLimited
 from hub.limits import Standing, network
 from hub.tokens import Tokens
 from hub.web.http import Fields
+from hub.web.problems import problem
 
 Take = Callable[[str, str], Standing]
 """Counts a request of a person or an address: the kind of which it is, and who."""
@@ -30,15 +34,19 @@ class TokenGate:
         Raises Unauthenticated, TokenExpired, RateLimited, Unavailable.
         """
         if authorization is None:
-            self._count("address", network(address), told)
+            self.count(address, told)
             return None
         try:
             actor = await self._tokens.bearer(authorization)
         except HubError:
-            self._count("address", network(address), told)
+            self.count(address, told)
             raise
         self._count("person", actor.id, told)
         return actor
+
+    def count(self, address: str, told: Fields) -> None:
+        """Count a request of nobody in particular; `told` as in `enter`. Raises RateLimited."""
+        self._count("address", network(address), told)
 
     def _count(self, kind: str, who: str, told: Fields) -> None:
         """In the words of draft-ietf-httpapi-ratelimit-headers-10: what is left, and in how many seconds more is.
@@ -52,3 +60,52 @@ class TokenGate:
         told += (self._policy, (b"ratelimit", b'"default";r=%d;t=%d' % (standing.left, seconds)))
         if standing.wait:
             raise RateLimited("Too many requests: wait as long as Retry-After says.", retry_after=standing.wait)
+
+
+class Beside:
+    """Counts by its address what no operation of REST does: the page, references and figures, preflights, and nothing.
+
+    It goes around CORS, which answers preflights by itself.
+    """
+
+    def __init__(
+        self, app: ASGIApp, gate: TokenGate, rest: Sequence[BaseRoute], free: frozenset[str], *, preflights: bool
+    ) -> None:
+        """`rest` are the routes that count for themselves, `free` the paths that nobody counts.
+
+        `preflights` says that CORS answers them, before any route is met.
+        """
+        self._app = app
+        self._gate = gate
+        self._rest = rest
+        self._free = free
+        self._preflights = preflights
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or refuse it."""
+        if scope["type"] != "http" or scope["path"] in self._free or self._counts_itself(scope):
+            await self._app(scope, receive, send)
+            return
+        told: Fields = []
+
+        async def send_told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *told]
+            await send(message)
+
+        client, app = scope.get("client"), self._app
+        try:
+            self._gate.count(client[0] if client else "", told)
+        except RateLimited as refusal:
+            app = problem(refusal, scope["path"])
+        await app(scope, receive, send_told)
+
+    def _counts_itself(self, scope: Scope) -> bool:
+        if self._preflights and _is_preflight(scope):
+            return False
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._rest)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    asked = {name for name, _ in scope["headers"]}
+    return scope["method"] == "OPTIONS" and {b"origin", b"access-control-request-method"} <= asked

@@ -119,9 +119,15 @@ def _place(place: Place, schemas: dict[Any, Any]) -> dict[str, Any]:
     schema = (
         {"type": "object" if place.media_type == JSON else "string"} if place.shows is None else schemas[place.shows]
     )
-    responses = {"200": {"description": place.summary, "content": {place.media_type: {"schema": schema}}}}
+    responses: dict[str, Any] = {
+        "200": {"description": place.summary, "content": {place.media_type: {"schema": schema}}}
+    }
     if place.may_refuse:
         responses["503"] = _refusal([errors.Unavailable], schemas)
+    if place.counted:
+        responses["429"] = _refusal([errors.RateLimited], schemas)
+        for response in responses.values():
+            response.setdefault("headers", {}).update(COUNTED)
     return {
         "operationId": "get_" + (re.sub(r"[^a-z]+", "_", place.path.strip("/")) or "page"),
         "summary": place.summary,

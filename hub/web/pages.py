@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.requests import Request
@@ -19,6 +19,8 @@ from hub.protection import ASKED_AGAIN, UNKEPT
 from hub.web.problems import problem
 
 READY_WITHIN_SECONDS = 2.0
+READY_KEPT_SECONDS = 0.5
+"""How old what the database and the bus answered may be: whoever asks, they are asked twice a second at most."""
 
 STATIC = next(
     folder for folder in (Path(__file__).parent / "static", Path(__file__).parents[2] / "static") if folder.is_dir()
@@ -32,11 +34,18 @@ class StatusView(views.View):
     status: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Health:
-    """What `/readyz` answers from: `check` raises what is wrong, or answers why this process wants no more work."""
+    """What `/readyz` answers from: both say why this process wants no more work, None for nothing.
 
+    `look` costs nothing and is asked each time; `check` asks others, may raise what is wrong, and is kept for a while.
+    """
+
+    look: Callable[[], str | None]
     check: Callable[[], Awaitable[str | None]]
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _found: str | None = None
+    _until: float = 0.0
 
     async def alive(self, request: Request) -> Response:
         """The process lives."""
@@ -44,16 +53,30 @@ class Health:
 
     async def ready(self, request: Request) -> Response:
         """Database and bus answer, background tasks run, and the process is not draining."""
-        try:
-            async with asyncio.timeout(READY_WITHIN_SECONDS):
-                reason = await self.check()
-        except HubError as refusal:
-            reason = refusal.message
-        except TimeoutError:
-            reason = "the database does not answer"
+        reason = self.look()
+        if reason is None:
+            found = await self._kept()
+            reason = self.look() or found  # what it saw may have changed meanwhile
         if reason is None:
             return _told(StatusView(status="ready"))
         return problem(Unavailable(f"Not ready: {reason.rstrip('.')}."), request.url.path)
+
+    async def _kept(self) -> str | None:
+        loop = asyncio.get_running_loop()
+        async with self._asking:
+            if loop.time() >= self._until:
+                self._found = await self._asked()
+                self._until = loop.time() + READY_KEPT_SECONDS
+            return self._found
+
+    async def _asked(self) -> str | None:
+        try:
+            async with asyncio.timeout(READY_WITHIN_SECONDS):
+                return await self.check()
+        except HubError as refusal:
+            return refusal.message
+        except TimeoutError:
+            return "the database does not answer"
 
 
 def _told(view: views.View) -> Response:
@@ -62,13 +85,17 @@ def _told(view: views.View) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something to read beside REST: its path, what is there, and its media type; JSON has a view, or is free."""
+    """Something to read beside REST: its path, what is there, and its media type; JSON has a view, or is free.
+
+    `counted` says that the request rate of an address goes for it.
+    """
 
     path: str
     summary: str
     media_type: str
     shows: type[views.View] | None = None
     may_refuse: bool = False
+    counted: bool = True
 
 
 HTML = "text/html"
@@ -76,7 +103,7 @@ JSON = "application/json"
 SVG = "image/svg+xml"
 
 PLACES = (
-    Place("/healthz", "The process lives", JSON, StatusView),
+    Place("/healthz", "The process lives", JSON, StatusView, counted=False),
     Place("/readyz", "Database and bus answer, and the process is not draining", JSON, StatusView, may_refuse=True),
     Place("/metrics", "This process's figures, for Prometheus", "text/plain"),
     Place("/openapi.json", "This reference", JSON),

@@ -11,9 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx2
+import jwt
 import pytest
 
-from tests.running import PATIENCE, free_port, spawn, variables_for
+from tests.running import API, EXPERT, PATIENCE, SECRET, free_port, kill, spawn, variables_for
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
@@ -43,6 +44,24 @@ async def test_a_command_says_where_it_listens_once_it_does_and_ends_quietly_by_
             await process.wait()
     assert "Aborted" not in said
     assert "Traceback" not in said
+
+
+async def test_a_demo_takes_and_gives_no_tokens_of_the_secret_that_is_set(tmp_path: Path) -> None:
+    spawned = await spawn(tmp_path, free_port(), command=("-m", "hub", "demo"))
+    try:
+        async with spawned.http() as http:
+            people = (await http.get("/demo/people")).json()["data"]
+            own = f"{API}/expert/my-sessions"
+            for person in people:
+                with pytest.raises(jwt.InvalidSignatureError):
+                    jwt.decode(person["token"], SECRET, algorithms=["HS256"])
+            given = {"Authorization": f"Bearer {people[0]['token']}"}
+            assert (await http.get(own, headers=given)).status_code == 200
+            assert (await http.get(own, headers=EXPERT)).status_code == 401
+    finally:
+        await kill(spawned)
+    lines = (tmp_path / "hub.log").read_text().splitlines()
+    assert lines.count("hub: the demo signs with a secret of its own: HUB_JWT_SECRET is not used") == 1
 
 
 async def test_a_process_whose_background_task_died_ends_with_1_so_that_it_is_started_again(tmp_path: Path) -> None:

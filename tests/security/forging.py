@@ -176,7 +176,7 @@ def stale(mint: Mint) -> Table:
         "exp": NO_NUMBERS,
         "nbf": [*NO_NUMBERS[:4], at + 60, at + 3600, 10**300],
         "iat": [*NO_NUMBERS[:4], at + 60, 10**300],
-        "sub": ["", 7, 1.5, True, [MARK], {"id": MARK}, "a" * 256, "a\nb", "a\0", "\u202ea"],
+        "sub": ["", 7, 1.5, True, [MARK], {"id": MARK}, "a" * 256, "a\nb", "a\0", "\u202ea", " ", "   "],
         "role": ["", "admin", "Expert", "student ", 1, True, ["student"], {"student": True}],
         "name": [7, True, [MARK], {"first": MARK}],
         "aud": ["", "other", "hub ", "HUB", ["other"], [["hub"]], ["hub", 7], [], {"hub": 1}, 7],
@@ -208,12 +208,16 @@ def stale(mint: Mint) -> Table:
 
 
 def headers(mint: Mint, bird: str) -> Table:
-    """J3: headers that name a key, or ask for more than the hub understands (RFC 8725 §3.10, RFC 7515 §4.1)."""
+    """J3: headers that name a key, or ask for more than the hub understands (RFC 8725 §3.10, §3.11, RFC 7515 §4.1)."""
     chain = [base64.b64encode(MARK.encode()).decode()]
+    types: list[Any] = ["refresh+jwt", "dpop+jwt", "logout+jwt", "application/dpop+jwt", "secevent+jwt", "JOSE", "JWS"]
+    types += ["", " JWT", "JWT ", "application/", "application/application/jwt", "text/jwt", "at+jwt\0", "jw\u0165"]
+    types += [7, None, True, ["JWT"], {"typ": "JWT"}]
     own = Mint(STRANGER if mint is PUBLIC else b"x" * 32, mint.kid)
     ways = {"jku": bird, "x5u": bird, "jwk": jwk(STRANGER), "x5c": chain, "x5t": MARK}
     table = {f"a stranger's {name}": own.token({name: value}) for name, value in ways.items()}
     table |= {f"a stranger's {name} without a kid": Mint(STRANGER).token({name: value}) for name, value in ways.items()}
+    table |= {f"typ {typ!r}": mint.token({"typ": typ}) for typ in types}
     table["all of them at once"] = Mint(STRANGER, bird).token(ways)
     kids: list[Any] = [
         "../../../../dev/null",
@@ -299,7 +303,7 @@ def unspeakable(mint: Mint) -> Table:
 
 def good(mint: Mint, bird: str) -> Table:
     """What must pass beside all of these."""
-    at = int(now().timestamp())
+    at, body = int(now().timestamp()), json.dumps(claims()).encode()
     return {
         "a plain one": mint.token(),
         "no name": mint.token(name=None),
@@ -308,6 +312,10 @@ def good(mint: Mint, bird: str) -> Table:
         "several audiences": mint.token(aud=["other", AUDIENCE]),
         "an issuer's clock that is five seconds ahead": mint.token(iat=at + 5, nbf=at + 5),
         "addresses in the header, which nobody follows": mint.token({"jku": bird, "x5u": bird}),
-        "another type": mint.token({"typ": "at+jwt"}),
+        "no type": mint.raw(json.dumps({"alg": mint.algorithm, "kid": mint.kid or ""}).encode(), body),
+        **{
+            f"the type {typ}": mint.token({"typ": typ})
+            for typ in ("jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/JWT")
+        },
         "claims of its own": mint.token(permissions=["a"], nested={"a": [1, 2.5, None]}),
     }

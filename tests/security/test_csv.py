@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from icalendar import Calendar
+from icalendar import Calendar, Timezone
 
 from hub import views
 from hub.domain.model import LeaveReason
@@ -142,6 +142,30 @@ def test_a_title_comes_out_of_its_calendar_entry_as_it_went_in(title: str) -> No
     whole = Calendar.from_ical(calendar(a_session(title=title, description="", timezone="UTC")))
     (event,) = whole.walk("VEVENT")
     assert str(event["summary"]) == title
+
+
+ZONES = ["UTC", "Etc/UTC", "Africa/Abidjan", "Africa/Nairobi", "Europe/Rome", "America/New_York", "Asia/Kathmandu"]
+
+
+@pytest.mark.parametrize("timezone", ZONES)
+def test_a_kept_time_zone_is_the_one_that_the_library_adds(timezone: str) -> None:
+    for title in ("one", "BEGIN:VEVENT"):
+        content = calendar(a_session(title=title, description="BEGIN:VEVENT\r\n", timezone=timezone))
+        whole = Calendar.from_ical(content)
+        assert whole.get_missing_tzids() == set()
+        alone = Calendar.from_ical(content)
+        alone.subcomponents = alone.walk("VEVENT")
+        alone.add_missing_timezones()
+        assert bytes(alone.to_ical()) == content
+
+
+@pytest.mark.parametrize("timezone", ["Africa/Nairobi", "Europe/Rome"])
+def test_the_changes_of_a_time_zone_are_looked_for_once(timezone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = calendar(a_session(timezone=timezone))
+    looked: list[str] = []
+    monkeypatch.setattr(Timezone, "from_tzid", looked.append)
+    assert calendar(a_session(timezone=timezone)) == first
+    assert looked == []
 
 
 def test_a_calendar_entry_made_by_hand_would_take_lines_from_a_title() -> None:
