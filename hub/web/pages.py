@@ -104,7 +104,14 @@ SVG = "image/svg+xml"
 
 PLACES = (
     Place("/healthz", "The process lives", JSON, StatusView, counted=False),
-    Place("/readyz", "Database and bus answer, and the process is not draining", JSON, StatusView, may_refuse=True),
+    Place(
+        "/readyz",
+        "Database and bus answer, and the process is not draining",
+        JSON,
+        StatusView,
+        may_refuse=True,
+        counted=False,  # else a flood through a proxy that is not trusted would take the process out of service
+    ),
     Place("/metrics", "This process's figures, for Prometheus", "text/plain"),
     Place("/openapi.json", "This reference", JSON),
     Place("/asyncapi.json", "The reference of the WebSocket", JSON),
