@@ -270,12 +270,14 @@ class Socket(asyncio.Protocol):
         """A slow peer that takes some is alive, though its pong lies behind all that it has yet to take."""
         if self._backlog is None:
             return
+        every = self._pulse.timeout / LOOKS
         if self._backlog.look(self._untaken()):
-            self.heard = asyncio.get_running_loop().time()
+            # It did since the look before; who took the last of it right after that is not to have been here till now.
+            self.heard = max(self.heard, asyncio.get_running_loop().time() - every)
         if self._backlog.stuck:
             self._give_up("gave up a peer that takes too little")
         else:
-            self._do_in(self._pulse.timeout / LOOKS, self._look)
+            self._do_in(every, self._look)
 
     def _give_up(self, why: str) -> None:
         """Close, and end it soon, whatever the peer does. If it ever reads again, it finds out why."""

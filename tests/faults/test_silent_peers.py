@@ -31,10 +31,11 @@ figures = logging.getLogger("figures")
 INTERVAL = TIMEOUT = 20.0 if LONG else 2.0
 GRACE = 0.2
 NOT_READING, VANISHING, HEALTHY = 100, 50, 20
-LITTLE, MUCH = 100, 1_000
+LITTLE, MUCH = 100, 600
 """Questions whose answers fill a small window, and all that the hub would keep for a peer."""
 WINDOW = 4096
-SLACK = timedelta(seconds=1.0)
+SLACK = timedelta(seconds=1.5)
+"""What is said may be read so much later: a hundred say much at once, and have their turns."""
 
 
 @asynccontextmanager
