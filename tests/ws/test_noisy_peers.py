@@ -87,6 +87,14 @@ async def test_who_goes_on_and_on_after_the_close_is_cut_off_once(
 ) -> None:
     monkeypatch.setattr(direct, "CLOSE_SECONDS", 3_600.0)
     caplog.set_level(logging.INFO, "hub")
+    cuts: list[str] = []
+    cut = Socket._cut
+
+    def counted(socket: Socket, why: str) -> None:
+        cuts.append(why)
+        cut(socket, why)
+
+    monkeypatch.setattr(Socket, "_cut", counted)
     async with running(tmp_path) as hub, entered(hub) as peer:
         assert hub.hub is not None
         lobby = hub.hub.lobby
@@ -94,6 +102,7 @@ async def test_who_goes_on_and_on_after_the_close_is_cut_off_once(
         assert await close_code(peer) == 4400
         await peer.send(frame(PING) * 2 * direct.MOST_AFTER)
         await until(lambda: lobby.total.here(None) == 0)
+    assert len(cuts) == 1
     assert len([record for record in caplog.records if record.name in ("hub.sockets", "hub.audit")]) <= 2
 
 
