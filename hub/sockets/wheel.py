@@ -18,7 +18,7 @@ P = TypeVar("P", bound=Slotted)
 
 
 class Wheel(ABC, Generic[P]):
-    """A peer costs a place in a set, and no timer. While there are any, the wheel turns by a slot every `grain` seconds.
+    """A peer costs a place in a set, and no timer. While there are any, it turns by a slot every `grain` seconds.
 
     Turns are counted, not the clock: a process that was frozen gives everyone as many as ever.
     """
