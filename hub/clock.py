@@ -12,6 +12,9 @@ Clock = Callable[[], datetime]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SLOW_SECONDS = 0.5
 """An answer that took longer says too little about the time."""
+TRIES = 4
+QUICK_SECONDS = 0.001
+"""By which the time may be wrong for the answer to count as quick."""
 DRIFT = 1e-4
 """Seconds by which two clocks may come apart in one; a bad quartz does half of that."""
 
@@ -39,7 +42,13 @@ class SharedClock:
         return EPOCH + timedelta(seconds=self._monotonic() + self._ahead)
 
     async def look(self, ask: Callable[[], Awaitable[datetime]]) -> None:
-        """Go by what `ask` answers from now on."""
+        """Go by what `ask` answers from now on; asked again at once where the answer was not quick."""
+        for _ in range(TRIES):
+            await self._look(ask)
+            if self._error <= QUICK_SECONDS:
+                return
+
+    async def _look(self, ask: Callable[[], Awaitable[datetime]]) -> None:
         before = self._monotonic()
         there = await ask()
         after = self._monotonic()
