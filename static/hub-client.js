@@ -1,3 +1,4 @@
+// @ts-self-types="./hub-client.d.ts"
 // A client of the Live Session Hub for any page or program: one WebSocket that comes back by itself. Plain ES modules,
 // no dependency. What callers may rely on stands at its types, in hub-client.d.ts.
 
