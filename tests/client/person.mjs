@@ -33,7 +33,7 @@ for (const token of [() => null, async () => null, () => undefined, undefined, n
 }
 
 for (const [what, answers, codes, sent] of [
-  ["two in a row are refused", ["bad", "worse"], { bad: "unauthenticated", worse: "token_expired" }, ["bad", "worse"]],
+  ["two in a row are refused", ["bad", "worse", "ann"], { bad: "unauthenticated", worse: "token_expired" }, ["bad", "worse"]],
   ["the same refused one is given again", ["bad", "bad"], { bad: "unauthenticated" }, ["bad"]],
   ["there is none after a refused one", ["bad", null], { bad: "token_expired" }, ["bad"]],
 ]) {

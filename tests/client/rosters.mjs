@@ -45,7 +45,7 @@ test("a gap asks once, and heals", async () => {
   assert.deepEqual(told(here).slice(1), [[["bob", "cid", "dan"], ["bob", "cid", "dan"], ["ann"]], [["cid", "dan"], [], ["bob"]]]);
 });
 
-for (let seed = 1; seed <= 200; seed += 1) {
+for (let seed = 1; seed <= 60; seed += 1) {
   test(`whatever is lost or repeated, it is right in the end: ${seed}`, async () => {
     const roll = dice(seed);
     const present = new Set();

@@ -87,7 +87,7 @@ test("a listener hears of its own sessions, first what is known already, and not
   assert.deepEqual([early, late], [[5, 9, 6, 7], [5, 6]]);
 });
 
-for (let seed = 1; seed <= 200; seed += 1) {
+for (let seed = 1; seed <= 60; seed += 1) {
   test(`old revisions are dropped, whatever the order: ${seed}`, async () => {
     const roll = dice(seed);
     const here = world({ random: 0 });
