@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from hub.protection import ASKED_AGAIN
+from hub.protection import ANYWHERE, ASKED_AGAIN
 
 UTF8 = "; charset=utf-8"
 TYPES: Mapping[str, str] = {
@@ -80,7 +80,7 @@ def keep(content: bytes, media_type: str) -> Kept:
 
 
 class Files:
-    """A folder's files as they were when this was made."""
+    """A folder's files as they were when this was made, for pages of every origin: the client is among them."""
 
     def __init__(self, folder: Path) -> None:
         """Reads those whose ending has a type; not those in folders below."""
@@ -98,6 +98,7 @@ class Files:
         if kept is None:
             raise HTTPException(404)
         response = await kept.answer(Request(scope))
+        response.headers.update(ANYWHERE)
         await response(scope, receive, send)
 
 
