@@ -22,6 +22,9 @@ from hub.stopping import HardStop
 PING_SECONDS = 20.0
 UNSENT = 16 * 1024
 """Octets that may lie unsent in the kernel for one peer."""
+VANISHED_SECONDS = 90
+"""How long a peer may acknowledge nothing before its connection ends; the kernel itself would try for a quarter of an
+hour. It is for readers of events, who are never asked for a sign of life, and more than a slow socket is given."""
 DRAIN_SECONDS = 2.0
 """Over how long sockets are sent home, if they are many."""
 FLUSH_SECONDS = 1.0
@@ -65,7 +68,7 @@ class HubServer(uvicorn.Server):
         await super().startup(sockets)
         for server in self.servers:
             for listening in server.sockets:
-                _hold_little(listening)
+                _bound(listening)
         host, port = self.config.host, self.servers[0].sockets[0].getsockname()[1]
         self._hub.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
@@ -82,13 +85,16 @@ class HubServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _hold_little(listening: socket.socket) -> None:
-    """Let the kernel keep few unsent octets for those who are accepted here: they inherit it.
+def _bound(listening: socket.socket) -> None:
+    """Let the kernel keep few unsent octets for those who are accepted here, and none for ever: they inherit it.
 
     It would take megabytes, all of which a slow peer had to read before it saw what is true now.
     """
-    if hasattr(socket, "TCP_NOTSENT_LOWAT") and listening.family in (socket.AF_INET, socket.AF_INET6):
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+    if listening.family in (socket.AF_INET, socket.AF_INET6):
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # tcp(7): milliseconds
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_SECONDS * 1000)
 
 
 def _share(hub: Hub, seconds: float) -> float:

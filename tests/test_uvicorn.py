@@ -12,7 +12,7 @@ from pathlib import Path
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server
 
-from hub.server import UNSENT
+from hub.server import UNSENT, VANISHED_SECONDS
 from hub.sockets.caller import Caller
 from hub.sockets.connection import Connection
 from hub.sockets.direct import Socket
@@ -31,6 +31,7 @@ OURS = {
     "on_body",
     "on_message_complete",
     "resume_writing",
+    "shutdown",
     "send_400_response",
     "_get_upgrade",
     "handle_websocket_upgrade",
@@ -90,6 +91,16 @@ def test_a_request_that_is_given_up_finds_what_it_ends_where_it_was() -> None:
     assert "self._unset_keepalive_if_required()" in body_of(HttpToolsProtocol.data_received)
 
 
+def test_an_answer_without_chunks_finds_what_uvicorn_counts_by_where_it_was() -> None:
+    sent = body_of(RequestResponseCycle.send)
+    assert 'if name == b"content-length" and self.chunked_encoding is None: self.expected_content_length' in sent
+    assert "if self.chunked_encoding is None and" in sent
+    assert "num_bytes = len(body) if num_bytes > self.expected_content_length: raise" in sent
+    assert "await app( # type: ignore[func-returns-value] self.scope, self.receive, self.send )" in body_of(
+        RequestResponseCycle.run_asgi
+    )
+
+
 def test_a_server_that_stops_asks_its_connections_for_nothing_but_shutdown() -> None:
     stopping = body_of(Server.shutdown) + body_of(Server._wait_tasks_to_complete)
     assert re.findall(r"connection\.(\w+)", stopping) == ["shutdown"]
@@ -105,7 +116,7 @@ async def driver_of(hub: Running) -> type:
         return type(connection._wire)
 
 
-async def test_a_listener_hands_its_bound_for_unsent_octets_on(tmp_path: Path) -> None:
+async def test_a_listener_hands_its_bounds_on(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, Client.at(hub):
         assert hub.hub is not None
         (connection,) = hub.hub.lobby.connections
@@ -113,6 +124,7 @@ async def test_a_listener_hands_its_bound_for_unsent_octets_on(tmp_path: Path) -
         assert isinstance(connection._wire, Socket)
         tcp = connection._wire._transport.get_extra_info("socket")
         assert tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT
+        assert tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == VANISHED_SECONDS * 1000
 
 
 async def test_a_server_uses_the_direct_driver_unless_it_is_told_not_to(tmp_path: Path) -> None:

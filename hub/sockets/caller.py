@@ -20,6 +20,7 @@ from hub.errors import HubError, InvalidInput, RateLimited, TooLarge, Unavailabl
 from hub.limits import Addresses
 from hub.sockets import framing
 from hub.sockets.door import RETRY_AFTER
+from hub.sockets.oldhttp import without_chunks
 from hub.sockets.patience import Bounds, Watch
 from hub.sockets.refusals import Answer, answer
 
@@ -35,6 +36,8 @@ LEAST = 4 * 1024
 """Octets that a peer takes between two looks, or it has as good as taken none."""
 MOST_WAITING = 32
 """Requests of one connection that may wait for the answer to one before them."""
+LAST_SECONDS = 1.0
+"""How long a peer that takes nothing of its answer may hold up a stop, once that asks connections to end."""
 TOO_LATE = "The request took too long: its head has to come within %g seconds, its body within %g more."
 
 
@@ -137,6 +140,17 @@ class Caller(HttpToolsProtocol):
         elif now - self._since > (bounds.head if self._reading == HEAD else bounds.body):
             self._too_late(bounds)
 
+    def shutdown(self) -> None:
+        """The server stops: who takes nothing of what lies here does not hold it up."""
+        super().shutdown()
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            self.loop.call_later(LAST_SECONDS, self._last_look, unsent)
+
+    def _last_look(self, unsent: int) -> None:
+        if self.transport.get_write_buffer_size() >= unsent:
+            self.transport.abort()
+
     def resume_writing(self) -> None:
         """The peer took most of what lay here: between two looks as much again may be written, and hide it."""
         self._took = self.house.watch.now
@@ -206,6 +220,8 @@ class Caller(HttpToolsProtocol):
         if before is not None and not before.response_complete:
             self._before = (*(cycle for cycle in self._before if not cycle.response_complete), before)
         super().on_headers_complete()
+        if self.parser.get_http_version() == "1.0":
+            without_chunks(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""

@@ -40,11 +40,15 @@ seats_taken = live_sessions.c.confirmed + held
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A session with the seats taken at the moment of reading, and the viewer's booking that takes one of them."""
+    """A session with the seats taken at the moment of reading, and the viewer's booking that takes one of them.
+
+    `edited_at` is when its version last grew, where one session was asked for and that is known.
+    """
 
     session: Session
     seats: int
     booking: Booking | None = None
+    edited_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ def one_session(connection: Connection, session_id: int, now: datetime, viewer: 
     row = connection.execute(query, {"now": now}).one_or_none()
     if row is None:
         raise NotFound(f"There is no session {session_id}.")
-    return Seen(session_of(row), row.seats, bookings_of(connection, viewer, [session_id], now).get(session_id))
+    booking = bookings_of(connection, viewer, [session_id], now).get(session_id)
+    return Seen(session_of(row), row.seats, booking, row.edited_at)
 
 
 def bookings_of(

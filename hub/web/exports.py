@@ -6,23 +6,21 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-
-from icalendar import Calendar, Event, Timezone
 
 from hub import views
-from hub.domain.model import Session, Status
+from hub.protection import ASKED_AGAIN
+from hub.web.calendar import entry
+from hub.web.files import names
 from hub.web.http import Answer, Call
 from hub.web.rest import Rest
 
+CALENDAR = "text/calendar; charset=utf-8"
 COLUMNS = ("id", "name", "role", "seconds", "share", "firstJoinedAt", "lastLeftAt", "visits")
 # Programs set to another language split at other separators than the comma, also inside a cell, take the wide forms of
 # a Chinese or Japanese keyboard for the narrow ones, and skip what can't be seen.
 UNSEEN = r"\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\"'\u2018-\u201f"
 BEGINNINGS = r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 FORMULA = re.compile(rf"(\A(?=[\t\r\n])|(?:\A|[,;|\t\r\n])(?=[{UNSEEN}]*[{BEGINNINGS}]))")
-EVENT = b"BEGIN:VEVENT\r\n"
-STATUSES = {Status.CANCELLED: "CANCELLED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,15 @@ class Exports:
         return Answer(content=attendance_csv(attendance), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def calendar(self, call: Call) -> Answer:
-        """One event; never the meeting's address."""
+        """One event; never the meeting's address. Whoever has it already and asks again is told just that."""
         seen = await self.rest.read_session(call.session_id)
-        headers = {"content-disposition": f'attachment; filename="session-{call.session_id}.ics"'}
-        return Answer(content=calendar(seen.session), media_type="text/calendar; charset=utf-8", headers=headers)
+        # Weak: two of the same version differ in when they were made.
+        headers = {"cache-control": ASKED_AGAIN, "etag": f'W/"{seen.session.version}"'}
+        if names([call.headers.get("if-none-match", "")], headers["etag"]):
+            return Answer(status=304, headers=headers, content=b"", media_type=CALENDAR)
+        headers["content-disposition"] = f'attachment; filename="session-{call.session_id}.ics"'
+        content = entry(seen.session, seen.edited_at, self.rest.clock())
+        return Answer(content=content, headers=headers, media_type=CALENDAR)
 
 
 def attendance_csv(attendance: views.AttendanceView) -> bytes:
@@ -65,30 +68,3 @@ def cell(text: str) -> str:
     An apostrophe goes before whatever would begin one, however many blanks and quotes are between.
     """
     return FORMULA.sub(r"\1'", text)
-
-
-def calendar(session: Session) -> bytes:
-    """RFC 5545: a stable UID, and a SEQUENCE that grows with every edit."""
-    event = Event()
-    event.add("uid", f"session-{session.id}@live-session-hub")
-    event.add("sequence", session.version - 1)
-    event.add("dtstamp", session.created_at)
-    event.add("dtstart", session.starts_at.astimezone(views.zone(session.timezone)))
-    event.add("dtend", session.ends_at.astimezone(views.zone(session.timezone)))
-    event.add("summary", session.title)
-    event.add("description", session.description)
-    event.add("status", STATUSES.get(session.status, "CONFIRMED"))
-    whole = Calendar()
-    whole.add("prodid", "-//Live Session Hub//EN")
-    whole.add("version", "2.0")
-    whole.add("method", "CANCEL" if session.status is Status.CANCELLED else "PUBLISH")
-    whole.add_component(event)
-    head, begin, rest = bytes(whole.to_ical()).partition(EVENT)
-    named = event["dtstart"].params.get("TZID")  # not where the zone is as good as UTC: such times are written with Z
-    return head + (_time_zone(named) if named else b"") + begin + rest
-
-
-@lru_cache(maxsize=128)
-def _time_zone(name: str) -> bytes:
-    """Its VTIMEZONE. Kept, since to find all of a zone's changes takes up to 20 ms, and anyone may ask."""
-    return bytes(Timezone.from_tzid(name).to_ical())

@@ -122,9 +122,8 @@ class Endpoint:
         self._path = operations[0].path
         self._count = count
         self._operations = {operation.method: operation for operation in operations}
-        get = self._operations.get("GET")
-        if get is not None and get.media_type != EVENT_STREAM:  # the head of a stream would never end
-            self._operations["HEAD"] = get
+        if "GET" in self._operations:
+            self._operations["HEAD"] = self._operations["GET"]
         self._allow = ", ".join(sorted(self._operations))
         self._gate = gate
 

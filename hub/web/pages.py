@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from hub import views
 from hub.errors import HubError, Unavailable
-from hub.protection import ANYWHERE, ASKED_AGAIN, UNKEPT
+from hub.protection import UNKEPT
+from hub.web.files import Files, keep
 from hub.web.problems import problem
 
 READY_WITHIN_SECONDS = 2.0
@@ -125,56 +124,23 @@ PLACES = (
 def routes(
     health: Health, metrics: Callable[[], bytes], metrics_type: str, openapi: bytes, asyncapi: bytes
 ) -> list[BaseRoute]:
-    """The routes; the documents are made once, at start."""
+    """The routes; files and documents are made once, at start."""
 
-    def fixed(
-        content: Callable[[], bytes], media_type: str, cache: str = UNKEPT
-    ) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            return Response(content(), media_type=media_type, headers={"cache-control": cache})
+    async def figures(request: Request) -> Response:
+        return Response(metrics(), media_type=metrics_type, headers={"cache-control": UNKEPT})
 
-        return answer
-
+    files = Files(STATIC)
     answers = {
         "/healthz": health.alive,
         "/readyz": health.ready,
-        "/metrics": fixed(metrics, metrics_type),
-        "/openapi.json": fixed(lambda: openapi, JSON, ASKED_AGAIN),
-        "/asyncapi.json": fixed(lambda: asyncapi, JSON, ASKED_AGAIN),
-        "/": _page("index.html"),
-        "/docs": _page("docs.html"),
-        "/favicon.ico": _page("favicon.svg"),
+        "/metrics": figures,
+        "/openapi.json": keep(openapi, JSON).answer,
+        "/asyncapi.json": keep(asyncapi, JSON).answer,
+        "/": files["index.html"].answer,
+        "/docs": files["docs.html"].answer,
+        "/favicon.ico": files["favicon.svg"].answer,
     }
     return [
         *(Route(place.path, answers[place.path]) for place in PLACES),
-        Mount("/static", Files(directory=STATIC)),
+        Mount("/static", files),
     ]
-
-
-def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        return _file(FileResponse(STATIC / name), request.scope)
-
-    return answer
-
-
-class Files(StaticFiles):
-    """The page's own files, and the client that pages of other origins import too."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """One of them, or that it has not changed."""
-        response = _file(await super().get_response(path, scope), scope)
-        response.headers.update(ANYWHERE)
-        if path.endswith(".ts"):  # types, which some systems take for a film
-            response.headers["content-type"] = "text/plain; charset=utf-8"
-        return response
-
-
-def _file(response: Response, scope: Scope) -> Response:
-    """Whole, always: Starlette answers wrong ranges with text that is no problem, and ours are a few kilobytes."""
-    scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
-    response.headers["accept-ranges"] = "none"
-    response.headers["cache-control"] = ASKED_AGAIN
-    if response.headers.get("content-type") == SVG:  # XML says its charset (ASVS 4.1.1); Starlette's says it of text/
-        response.headers["content-type"] = f"{SVG}; charset=utf-8"
-    return response

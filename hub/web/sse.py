@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -20,8 +20,7 @@ from hub.web.http import EVENT_STREAM, Call
 
 HEARTBEAT_SECONDS = 15.0
 COME_BACK_MS = 3000
-"""After how long a reader whose stream ended asks again. An answer other than 200 would end an EventSource for good, so
-this must be longer than a process that stops still answers."""
+"""After how long a reader whose stream ended asks again. An answer other than 200 would end an EventSource for good."""
 RETRY_AFTER = 5.0
 
 
@@ -50,9 +49,13 @@ class Stream(StreamingResponse):
         self._gone = gone
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the end, however it comes."""
+        """Send until the end, however it comes; of a HEAD that is the end of the head."""
         try:
-            await super().__call__(scope, receive, send)
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send({"type": "http.response.body"})
+            else:
+                await super().__call__(scope, receive, send)
         finally:
             self._gone()
 
@@ -65,15 +68,19 @@ class Events:
     total: Crowd[None]
     addresses: Crowd[str]
     followers: set[Follower] = field(default_factory=set)
-    ending: bool = False
+    window: float | None = None
+    """Set when streams end: the seconds over which their readers come back."""
 
     def end(self, window: float) -> None:
-        """End every stream: an open one would hold up a stop. Readers come back by themselves, spread over `window`
-        seconds, to the next process."""
-        self.ending = True
+        """End every stream, and those that begin from now on: an open one would hold up a stop. Readers come back by
+        themselves, spread over `window` seconds, to the next process."""
+        self.window = window
         for follower in self.followers:
-            follower.come_back_ms = COME_BACK_MS + int(random.uniform(0, window) * 1000)
-            follower.news.set()
+            self._send_home(follower, window)
+
+    def _send_home(self, follower: Follower, window: float) -> None:
+        follower.come_back_ms = COME_BACK_MS + int(random.uniform(0, window) * 1000)
+        follower.news.set()
 
     async def follow(self, call: Call) -> Response:
         """`event: session`, `id:` the revision, `data:` as on the WebSocket; nothing older than Last-Event-ID."""
@@ -82,20 +89,23 @@ class Events:
             room = (await self.rooms.open([call.session_id])).get(call.session_id)
             if room is None:
                 raise NotFound(f"There is no session {call.session_id}.")
+            with self.rooms.keep(room):
+                seen = _last_seen(call.headers)
+                if room.state is not None and seen > room.state.revision:
+                    # This process has not heard of it yet, or the database began anew: what is stored is what counts.
+                    for snapshot in (await self.rooms.source.states([room.id])).values():
+                        room.learn(snapshot)
+                follower = Follower()
+                room.watch(follower)
         except BaseException:
             self._exit(call.address)
             raise
-        last = call.headers.get("last-event-id", "")
-        seen = int(last) if last.isascii() and last.isdigit() and len(last) < 12 else 0
-        # From here on, without a turn of the loop between: a room that nobody watches yet is anybody's to close.
-        follower = Follower()
         self.followers.add(follower)
-        room.watch(follower)
+        if self.window is not None:  # not a refusal, which would end an EventSource for good
+            self._send_home(follower, self.window)
         return Stream(_events(room, follower, seen), partial(self._leave, room, follower, call.address))
 
     def _enter(self, address: str) -> None:
-        if self.ending:
-            raise Unavailable("The hub restarts: come back.", retry_after=RETRY_AFTER)
         if not self.total.enter(None):
             raise Unavailable("The hub holds as many connections as it can.", retry_after=RETRY_AFTER)
         if not self.addresses.enter(address):
@@ -112,15 +122,28 @@ class Events:
         self._exit(address)
 
 
+def _last_seen(headers: Mapping[str, str]) -> int:
+    """The revision that a reader who comes back had last; 0 for none, and for what is none."""
+    last = headers.get("last-event-id", "")
+    return int(last) if last.isascii() and last.isdigit() and len(last) < 12 else 0
+
+
 async def _events(room: Room, follower: Follower, seen: int) -> AsyncIterator[bytes]:
+    """The newest state whenever it is another than was sent last, and a comment where nothing happens.
+
+    Who is being sent something is not told of what comes meanwhile. An end of the session ends nothing here: a reader
+    would come back for ever, and a seat that is given back afterwards is told as well.
+    """
     yield b"retry: %d\n\n" % COME_BACK_MS
     while follower.come_back_ms is None:
         state = room.state
-        if state is not None and state.revision > seen:
+        # Another, not a newer one: a room goes back where what it showed was never stored (`Room.learn`).
+        if state is not None and state.revision != seen:
             seen = state.revision
             yield b"event: session\nid: %d\ndata: %s\n\n" % (seen, room.frame.payload)
         try:
-            await asyncio.wait_for(follower.news.wait(), HEARTBEAT_SECONDS)
+            async with asyncio.timeout(HEARTBEAT_SECONDS):  # not `wait_for`: that makes a task on Python 3.11
+                await follower.news.wait()
         except TimeoutError:
             yield b": still here\n\n"
         follower.news.clear()

@@ -79,7 +79,7 @@ def paths(hub: Running) -> dict[str, bool]:
     """Every path that is served, and whether what is there is private."""
     assert hub.hub is not None
     rest = {route.path.replace("{id}", "1"): True for route in hub.hub.app.routes if isinstance(route, Route)}
-    public = {"/", "/docs", "/favicon.ico", "/openapi.json", "/asyncapi.json"}
+    public = {"/", "/docs", "/favicon.ico", "/openapi.json", "/asyncapi.json", f"{API}/1/calendar.ics"}
     files = {f"/static/{file.name}": False for file in STATIC.iterdir() if file.is_file()}
     assert {place.path for place in PLACES} <= set(rest)
     assert len(rest) > 20

@@ -1,0 +1,120 @@
+"""The page's own files, and documents that are made once: kept in memory as they are and compressed, with their tags.
+
+Nothing here holds a secret or what a caller sent. Nothing else may be compressed: of an answer that mixes the two, the
+length tells those who may choose the one what the other is (BREACH).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from hub.protection import ANYWHERE, ASKED_AGAIN
+
+UTF8 = "; charset=utf-8"
+TYPES: Mapping[str, str] = {
+    ".css": f"text/css{UTF8}",
+    ".html": f"text/html{UTF8}",
+    ".js": f"text/javascript{UTF8}",
+    ".svg": f"image/svg+xml{UTF8}",  # XML says its charset (ASVS 4.1.1)
+    ".ts": f"text/plain{UTF8}",  # a `.d.ts` has no registered type; this one can be read in a browser
+}
+"""What is served, by its ending; not what the machine's own table says."""
+WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One of the forms that something is served in."""
+
+    content: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def tag(self) -> str:
+        """Its entity tag."""
+        return self.headers["etag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Something to read, as it is and compressed."""
+
+    plain: Form
+    zipped: Form
+
+    async def answer(self, request: Request) -> Response:
+        """It, or that it has not changed. Whole, always: nobody asks for ranges of a few kilobytes."""
+        form = self.zipped if takes_gzip(request.headers.getlist("accept-encoding")) else self.plain
+        if names(request.headers.getlist("if-none-match"), form.tag):
+            kept = {name: form.headers[name] for name in ("cache-control", "etag", "vary")}
+            return Response(status_code=304, headers=kept)
+        return Response(form.content, headers=form.headers)
+
+
+@lru_cache(maxsize=256)
+def keep(content: bytes, media_type: str) -> Kept:
+    """`content` ready to be served; its tags are the same in every process."""
+    digest = sha256(content).hexdigest()[:20]
+    always = {
+        "content-type": media_type,
+        "cache-control": ASKED_AGAIN,
+        "vary": "Accept-Encoding",
+        "accept-ranges": "none",
+    }
+    zipped = gzip.compress(content, mtime=0)
+    return Kept(
+        Form(content, {**always, "etag": f'"{digest}"'}),
+        Form(zipped, {**always, "etag": f'"{digest}-gzip"', "content-encoding": "gzip"}),
+    )
+
+
+class Files:
+    """A folder's files as they were when this was made, for pages of every origin: the client is among them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads those whose ending has a type; not those in folders below."""
+        files = [path for path in folder.iterdir() if path.suffix in TYPES]
+        self._files = {path.name: keep(path.read_bytes(), TYPES[path.suffix]) for path in files}
+
+    def __getitem__(self, name: str) -> Kept:
+        return self._files[name]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request below where this is mounted."""
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"allow": "GET, HEAD"})
+        kept = self._files.get(scope["path"].removeprefix(f"{scope['root_path']}/"))
+        if kept is None:
+            raise HTTPException(404)
+        response = await kept.answer(Request(scope))
+        response.headers.update(ANYWHERE)
+        await response(scope, receive, send)
+
+
+def takes_gzip(accepted: Iterable[str]) -> bool:
+    """Whether the lines of an Accept-Encoding take gzip, and like it no less than none (RFC 9110 §12.5.3)."""
+    weights: dict[str, float] = {}
+    for line in accepted:
+        for part in line.split(","):
+            coding, _, parameter = part.partition(";")
+            weight = WEIGHT.fullmatch(parameter.strip())
+            weights[coding.strip().lower()] = float(weight[1]) if weight else 0.0 if parameter.strip() else 1.0
+    gzip_weight = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    return gzip_weight > 0 and gzip_weight >= weights.get("identity", 0.0)
+
+
+def names(if_none_match: Iterable[str], tag: str) -> bool:
+    """Whether the lines of an If-None-Match name `tag`, or anything; compared weakly (RFC 9110 §13.1.2)."""
+    tags = [one.strip().removeprefix("W/") for line in if_none_match for one in line.split(",")]
+    return "*" in tags or tag.removeprefix("W/") in tags
