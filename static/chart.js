@@ -119,7 +119,7 @@ export class Chart {
     const top = `Peak ${best[1].toLocaleString()}`;
     const last = line.at(-1)[1];
     const above = best[1] > 0 ? [svg("circle", { class: "peak", cx: x(best[0]), cy: y(best[1]), r: 4 }),
-      svg("text", { class: "peak", x: within(x(best[0]), top, this.width), y: y(best[1]) - 8, "text-anchor": "middle" }, top)] : [];
+      svg("text", { class: "peak", x: within(x(best[0]), top, this.width, EDGE.left), y: y(best[1]) - 8, "text-anchor": "middle" }, top)] : [];
     this.marks.replaceChildren(...(startedAt ? flag(ms(startedAt), "Start") : []), ...(endedAt ? flag(ms(endedAt), "End") : []), ...above,
       ...(this.isOver ? [] : [svg("circle", { class: "now", cx: x(to), cy: y(last), r: 4 })]));
   }
@@ -145,4 +145,7 @@ export class Chart {
 }
 
 /** Where the middle of a label may be so that all of it is seen. */
-const within = (x, words, width) => Math.min(Math.max(x, (words.length * LETTER) / 2), width - (words.length * LETTER) / 2);
+function within(x, words, right, left = 0) {
+  const half = (words.length * LETTER) / 2;
+  return Math.min(Math.max(x, left + half), right - half);
+}

@@ -10,16 +10,17 @@ import { Present } from "./present.js";
 const REST = 4_000;
 const REST_OF_A_PERSON = 10;
 const TICK = 1_000;
+const BEATS = 5;
 
 /** `load` soon after it was asked for: not again within `rest()` ms and up to half as long, and not while nobody looks. */
 class Refresh {
   constructor(load, rest) {
-    Object.assign(this, { load, rest, wanted: false, busy: false, timer: null, notBefore: 0 });
+    Object.assign(this, { load, rest, wanted: false, busy: false, closed: false, timer: null, notBefore: 0 });
   }
 
   ask() {
     this.wanted = true;
-    if (this.busy || this.timer || document.hidden) return;
+    if (this.busy || this.timer || this.closed || document.hidden) return;
     this.timer = setTimeout(() => this.run(), Math.max(0, this.notBefore - Date.now()) + Math.random() * 250);
   }
 
@@ -42,7 +43,7 @@ class Refresh {
 
   close() {
     clearTimeout(this.timer);
-    this.busy = true;
+    this.closed = true;
   }
 }
 
@@ -93,7 +94,7 @@ export class ExpertParts {
   tick() {
     if (!this.session) return;
     if (this.session.endedAt === null) this.chart.draw();
-    this.beat = ((this.beat ?? 0) + 1) % 20;
+    this.beat = ((this.beat ?? 0) + 1) % BEATS;
     if (this.beat === 0) this.present.update(this.session, this.roster);
   }
 

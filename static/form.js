@@ -7,6 +7,7 @@ import { blank, changes, created, faults, INPUTS, isZone, merged, NAMES, reading
 import { groups } from "./fields.js";
 
 const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+const LONGEST = 120;
 const MOVED = new Set(["precondition_failed", "invalid_transition"]);
 const LOCKED = "The session is live: its title, description and meeting can be changed, the rest could only before it began.";
 
@@ -172,6 +173,7 @@ export class SessionForm {
 
   /** It changed meanwhile: theirs is taken over where nothing was typed here, and offered where both changed it. */
   async catchUp(problem) {
+    const before = this.session.status;
     try {
       this.session = await api.session(this.id, this.actor);
     } catch (failed) {
@@ -179,14 +181,16 @@ export class SessionForm {
     }
     const current = valuesOf(this.session);
     const { values, taken, clashes } = merged(this.base, this.read(), current);
+    const moved = this.session.status === before ? [] : [`It is ${this.session.status} now.`];
     this.base = current;
     this.write(values);
     this.lock();
     for (const name of Object.keys(NAMES)) if (this.input(name).disabled) this.input(name).value = current[name];
-    if (!taken.length && !clashes.length) return this.refused(problem);
+    if (problem.code === "invalid_transition" && !moved.length) return this.refused(problem);
+    const over = [...moved, ...taken.map((name) => takenOver(name, current[name]))].map((words) => el("li", {}, words));
     this.news.replaceChildren(el("h2", {}, "This session has changed meanwhile"),
-      el("ul", {}, ...taken.map((name) => el("li", {}, `${NAMES[name]} is now “${current[name]}”: taken over.`)), ...clashes.map((name) => this.clash(name, current[name]))),
-      el("p", {}, "Nothing of yours was saved yet. Look it over and save again."));
+      el("ul", {}, ...over, ...clashes.map((name) => this.clash(name, current[name]))),
+      el("p", {}, "Nothing of yours is saved yet. Look it over, and save again."));
     this.news.hidden = false;
     this.news.focus();
   }
@@ -195,10 +199,10 @@ export class SessionForm {
     const take = () => {
       this.input(name).value = theirs;
       this.hint(name, true);
-      line.replaceChildren(`${NAMES[name]} is now “${theirs}”: taken over.`);
+      line.replaceChildren(takenOver(name, theirs));
       this.input(name).focus();
     };
-    const line = el("li", {}, `${NAMES[name]} is now “${theirs}”, you typed “${this.input(name).value}”. `,
+    const line = el("li", {}, `${NAMES[name]} is now ${quoted(theirs)}, you typed ${quoted(this.input(name).value)}. `,
       el("button", { type: "button", class: "link", onclick: take }, "Take theirs"), " or keep yours.");
     return line;
   }
@@ -208,6 +212,8 @@ export class SessionForm {
   }
 }
 
+const quoted = (value) => (value ? `“${value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value}”` : "empty");
+const takenOver = (name, theirs) => `${NAMES[name]} is now ${quoted(theirs)}: taken over.`;
 const sentence = (detail) => `${detail.charAt(0).toUpperCase()}${detail.slice(1).replaceAll("`", "")}.`.replace(/\.\.$/, ".");
 
 /** When that is, there and for the reader; an hour that comes twice is told. */

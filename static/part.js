@@ -13,10 +13,10 @@ export function moment(instant) {
   return (date.toDateString() === new Date().toDateString() ? clock : dated).format(date);
 }
 
-/** "under a minute", "12 min", "1 h 5 min". */
+/** "45 s", "12 min", "1 h 5 min". */
 export function lasted(ms) {
   const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return "under a minute";
+  if (minutes < 1) return `${Math.floor(ms / 1000)} s`;
   return [minutes >= 60 && `${Math.floor(minutes / 60)} h`, minutes % 60 && `${minutes % 60} min`].filter(Boolean).join(" ");
 }
 
