@@ -11,16 +11,19 @@ export class Refusal extends Error {
   }
 }
 
-async function call(method, path, token, body) {
-  const headers = { accept: "application/json" };
-  if (token) headers.authorization = `Bearer ${token}`;
-  if (body !== undefined) headers["content-type"] = "application/json";
-  let answer;
+async function reached(path, request) {
   try {
-    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+    return await fetch(path, { ...request, cache: "no-store" });
   } catch {
     throw new Refusal("The hub can't be reached. Check your connection and try again.");
   }
+}
+
+async function call(method, path, token, body, more = {}) {
+  const headers = { accept: "application/json", ...more };
+  if (token) headers.authorization = `Bearer ${token}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  const answer = await reached(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   const content = await answer.json().catch(() => null);
   if (answer.ok && content) return content;
   throw new Refusal(content?.detail ?? `The hub answered ${answer.status}.`, content?.code, content?.errors);
@@ -43,6 +46,21 @@ export const cancelBooking = act("DELETE", "/book");
 export const start = act("PATCH", "/start");
 export const end = act("PATCH", "/end");
 export const create = async (session, actor) => (await call("POST", BASE, actor.token, session)).data;
+export const edit = async (id, changes, version, actor) =>
+  (await call("PATCH", `${BASE}/${id}`, actor.token, changes, { "if-match": `"${version}"` })).data;
+export const cancel = act("DELETE", "");
+export const session = async (id, actor) => (await call("GET", `${BASE}/${id}`, actor?.token)).data;
+export const attendance = act("GET", "/attendance");
+/** A page of bookings, from 1: {data, pagination}. */
+export const bookings = (id, actor, page = 1) => call("GET", `${BASE}/${id}/bookings?limit=20&page=${page}`, actor.token);
+
+/** The attendance as a file. */
+export async function attendanceCsv(id, actor) {
+  const answer = await reached(`${BASE}/${id}/attendance.csv`, { headers: { authorization: `Bearer ${actor.token}` } });
+  if (answer.ok) return answer.blob();
+  const { detail, code } = await answer.json().catch(() => ({}));
+  throw new Refusal(detail ?? `The hub answered ${answer.status}.`, code);
+}
 
 /** The demo's sample people; null where there is no demo. */
 export async function samplePeople() {
