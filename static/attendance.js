@@ -30,7 +30,7 @@ export class Attendance {
     Object.assign(this, { id, actor, say });
     const body = el("tbody");
     this.part = new Part("attendance", "Attendance", again);
-    this.rows = new Rows(body, "Attendance", row);
+    this.rows = new Rows(body, "Attendance", 25, row);
     this.csv = el("button", { type: "button", class: "button plain", "data-action": "csv", onclick: () => this.download() }, "Download CSV");
     const table = el("table", {}, el("thead", {}, el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col" }, name)))), body);
     this.asOf = el("p", { class: "fine" });
@@ -41,10 +41,11 @@ export class Attendance {
     this.node = this.part.node;
   }
 
-  show({ people, endedAt }) {
+  show({ people, endedAt }, isOver) {
     this.csv.hidden = people.length === 0;
     this.rows.show(people);
-    if (!people.length) return this.part.empty("Nobody has been here yet. Everyone who comes is listed with how long they stayed.");
+    this.part.failed(null);
+    if (!people.length) return this.part.empty(isOver ? "Nobody came." : "Nobody has been here yet. Everyone who comes is listed with how long they stayed.");
     this.part.filled(people.length);
     setText(this.asOf, endedAt ? "Share is of the whole session." : `As of ${moment(Date.now())}. Share is of the session so far.`);
   }

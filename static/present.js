@@ -8,7 +8,7 @@ export class Present {
   constructor(actor) {
     const list = el("ul", { class: "people" });
     this.part = new Part("roster", "Here now");
-    this.rows = new Rows(list, "Here now", (person) => row(person, actor));
+    this.rows = new Rows(list, "Here now", 48, (person) => row(person, actor));
     this.part.tools.append(this.rows.search);
     this.part.content.append(list, this.rows.none, this.rows.pager.node);
     this.node = this.part.node;
