@@ -13,8 +13,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser import Watched, chromium, opened
-from tests.running import EXPERT, PATIENCE, Running, now, running, token
+from tests.browser import Watched
+from tests.page.alone import document, jane
+from tests.running import EXPERT, PATIENCE, Running, now, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,17 +36,15 @@ async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watched(hub: Running) -> AsyncIterator[Watched]:
-    """A page for all of this module's forms: to open one takes longer than a test."""
-    async with chromium() as browser:
-        async with opened(browser, f"{hub.url}/docs", timezone_id="Africa/Nairobi", locale="en-GB") as page:
-            yield page
+    """A page for all of this module's forms."""
+    async with document(hub) as page:
+        yield page
 
 
 @asynccontextmanager
 async def form_of(watched: Watched, session: dict[str, Any] | None = None) -> AsyncIterator[Page]:
     """The form alone, for Jane, who owns `session`; the page must have had no fault in the end."""
-    actor = {"id": "e-7", "name": "Dr. Jane Smith", "role": "expert", "token": token("e-7", "expert", "Dr. Jane Smith")}
-    await watched.page.evaluate(MOUNT, {"session": session, "actor": actor})
+    await watched.page.evaluate(MOUNT, {"session": session, "actor": jane()})
     await watched.page.locator("#f-title").wait_for()
     yield watched.page
     assert watched.faults == []
