@@ -8,6 +8,7 @@ import { groups } from "./fields.js";
 
 const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const LONGEST = 120;
+const TOGETHER = { timezone: ["timezone", "startsAt"], price: ["price", "currency"], currency: ["currency", "price"] };
 const MOVED = new Set(["precondition_failed", "invalid_transition"]);
 const LOCKED = "The session is live: its title, description and meeting can be changed, the rest could only before it began.";
 
@@ -17,14 +18,14 @@ export class SessionForm {
     Object.assign(this, { id: session?.id ?? null, session, actor, done, cancel, base: null, touched: new Set(), busy: false });
     this.when = el("output", { class: "when full", for: "f-startsAt f-timezone f-durationMinutes" });
     this.summary = el("p", { class: "note", role: "alert", hidden: true });
-    this.news = el("div", { class: "news", role: "alert", tabindex: "-1", hidden: true });
-    this.locked = el("p", { class: "hint", id: "f-locked", hidden: true }, LOCKED);
+    this.news = el("div", { class: "news", role: "group", "aria-label": "What has changed meanwhile", tabindex: "-1", hidden: true });
+    this.locked = el("p", { class: "fine", id: "f-locked", hidden: true });
     this.send = el("button", { type: "submit", class: "button primary" }, this.id ? "Save changes" : "Create session");
-    this.off = this.id ? el("button", { type: "button", class: "button danger", "data-action": "callOff", onclick: () => this.callOff() }, "Call it off…") : null;
+    const callOff = { type: "button", class: "button danger", "data-action": "callOff", onclick: () => this.callOff() };
+    this.off = this.id ? el("button", callOff, "Call it off…") : null;
     const give = el("button", { type: "button", class: "button plain", onclick: () => cancel() }, "Cancel");
-    this.footer = el("footer", {}, this.off, el("span", { class: "gap" }), give, this.send);
     this.form = el("form", { id: "session-form", novalidate: true, "aria-labelledby": "session-form-title" }, this.locked, this.news,
-      ...groups(!this.id, { When: this.when }), this.summary, this.footer);
+      ...groups(!this.id, { When: this.when }), this.summary, el("footer", {}, this.off, el("span", { class: "gap" }), give, this.send));
     this.title = el("h1", { id: "session-form-title", tabindex: "-1" }, this.id ? "Edit session" : "New session");
     this.state = el("div", { class: "state", role: "status", hidden: true });
     this.node = el("div", { class: "session-form" }, this.title, this.state, this.form);
@@ -76,11 +77,11 @@ export class SessionForm {
   /** What may no longer be changed is shown, with the reason. */
   lock() {
     const { status, canEdit, title } = this.session;
+    const why = reason(this.session);
     setText(this.title, `Edit “${title}”`);
-    this.off.hidden = status !== "scheduled";
-    this.locked.hidden = status === "scheduled";
-    if (!canEdit) setText(this.locked, status === "scheduled" || status === "active" ? "Only its expert can edit this session." : `This session is ${status}: it can't be changed any more.`);
-    if (!canEdit) this.locked.hidden = false;
+    setText(this.locked, why ?? "");
+    this.locked.hidden = why === null;
+    this.off.hidden = status !== "scheduled" || !canEdit;
     for (const name of Object.keys(NAMES)) {
       this.input(name).disabled = !canEdit || (status === "active" && !WHILE_ACTIVE.includes(name));
       this.input(name).setAttribute("aria-describedby", this.input(name).disabled ? "f-locked" : `f-${name}-error`);
@@ -100,8 +101,7 @@ export class SessionForm {
     const values = this.read();
     if (left && values[name]?.trim()) this.touched.add(name);
     const found = this.faults(values);
-    const together = { timezone: ["timezone", "startsAt"], price: ["price", "currency"], currency: ["currency", "price"] }[name] ?? [name];
-    for (const one of together) this.mark(one, this.touched.has(one) ? found[one] : null);
+    for (const one of TOGETHER[name] ?? [name]) this.mark(one, this.touched.has(one) ? found[one] : null);
     this.tellWhen(values);
   }
 
@@ -116,9 +116,10 @@ export class SessionForm {
     for (const name of Object.keys(NAMES)) this.mark(name, found[name]);
     for (const name of Object.keys(found)) this.touched.add(name);
     const count = Object.keys(found).length;
-    const told = [...(count ? [count === 1 ? "One thing to mend: it is marked." : `${count} things to mend: they are marked.`] : []), ...rest];
-    this.summary.hidden = told.length === 0;
-    setText(this.summary, told.join(" "));
+    const marked = count === 1 ? "One thing to mend: it is marked." : `${count} things to mend: they are marked.`;
+    const all = count ? [marked, ...rest] : rest;
+    this.summary.hidden = all.length === 0;
+    setText(this.summary, all.join(" "));
     this.form.querySelector("[aria-invalid]")?.focus();
   }
 
@@ -210,6 +211,13 @@ export class SessionForm {
   callOff() {
     new CallOff({ session: this.session, actor: this.actor, done: this.done }).open();
   }
+}
+
+/** Why not all of it can be changed; null if it can. */
+function reason({ status, canEdit }) {
+  if (status === "ended" || status === "cancelled") return `This session is ${status}: it can't be changed any more.`;
+  if (!canEdit) return "Only its expert can edit this session.";
+  return status === "active" ? LOCKED : null;
 }
 
 const quoted = (value) => (value ? `“${value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value}”` : "empty");

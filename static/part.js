@@ -82,7 +82,7 @@ export class Pager {
     this.on.disabled = page * size >= total;
     const shown = [(page - 1) * size + 1, Math.min(page * size, total), total].map((number) => number.toLocaleString());
     setText(this.text, `${shown[0]}–${shown[1]} of ${shown[2]}`);
-    if (hadFocus && document.activeElement !== this.back && document.activeElement !== this.on) (this.on.disabled ? this.back : this.on).focus();
+    if (hadFocus && !this.node.contains(document.activeElement)) (this.on.disabled ? this.back : this.on).focus();
   }
 }
 
@@ -95,7 +95,8 @@ export class Rows {
       this.page = 1;
       this.render();
     };
-    this.search = el("input", { type: "search", placeholder: "Find by name", "aria-label": `${label}: find by name`, autocomplete: "off", hidden: true, oninput: again });
+    const words = { placeholder: "Find by name", "aria-label": `${label}: find by name`, autocomplete: "off" };
+    this.search = el("input", { type: "search", ...words, hidden: true, oninput: again });
     this.none = el("p", { class: "blank", role: "status" });
     this.pager = new Pager(`${label}: pages`, (page) => {
       this.page = page;
