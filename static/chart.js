@@ -44,10 +44,10 @@ export class Chart {
     this.sizes.observe(this.part.content);
   }
 
-  /** What the hub has recorded, asked for at `asOf` (ms); what was counted since goes on from there. */
+  /** What the hub has recorded, asked for at `asOf` (ms); what was counted since goes on from there, but for what is over. */
   show({ people: all, endedAt }, asOf) {
     this.known = steps(all, asOf, endedAt);
-    this.live = this.live.filter(([at]) => at >= asOf);
+    this.live = endedAt ? [] : this.live.filter(([at]) => at >= asOf);
     this.part.failed(null);
     this.draw();
   }
@@ -76,7 +76,7 @@ export class Chart {
 
   draw(now = Date.now()) {
     if (!this.session || !this.known) return;
-    const line = this.isOver ? this.known : counted(this.known, this.live);
+    const line = counted(this.known, this.live);
     if (!line.length) return this.part.empty(this.isOver ? "Nobody came." : "The line begins when the first person comes.");
     this.part.filled();
     if (!this.width) return;

@@ -25,7 +25,7 @@ MOUNT = """async ({ id, actor }) => {
   document.body.replaceChildren(window.parts.node);
 }"""
 UPDATE = """({ session, people }) =>
-  window.parts.update({ session, roster: new Map(people.map((person) => [person.id, person])) })"""
+  window.parts.update({ session, roster: people && new Map(people.map((person) => [person.id, person])) })"""
 CROWD = 2_000
 ROWS_AT_MOST = 50
 
@@ -54,20 +54,19 @@ async def parts_of(watched: Watched, session: dict[str, Any]) -> AsyncIterator[P
 
 
 async def show(page: Page, session: dict[str, Any], people: list[dict[str, Any]] | None = None) -> None:
-    """Tell the parts what the socket told the page."""
-    await page.evaluate(UPDATE, {"session": session, "people": people or []})
+    """Tell the parts what the socket told the page; nobody knows yet who is here where `people` is None."""
+    await page.evaluate(UPDATE, {"session": session, "people": people})
 
 
 async def visited(hub: Running, *people: str) -> dict[str, Any]:
-    """An active session where these have been at the same time and have left."""
+    """An active session where these have been, one after the other."""
     session = await hub.create()
     await hub.start(session["id"])
-    sockets = []
     for sub in people:
         await hub.book(session["id"], sub)
         async with Client.at(hub, sub) as client:
-            sockets.append(await client.ask(type="join", session=session["id"]))
-    assert all(answer["type"] == "ok" for answer in sockets)
+            assert (await client.ask(type="join", session=session["id"]))["type"] == "ok"
+            assert (await client.ask(type="leave", session=session["id"]))["type"] == "ok"
     read: dict[str, Any] = (await hub.call("GET", f"/{session['id']}")).json()["data"]
     return read
 
@@ -133,3 +132,28 @@ async def test_what_could_not_be_loaded_says_so_and_is_tried_again(watched: Watc
         await attendance.get_by_role("button", name="Try again").click()
         await expect(attendance.locator("tr[data-person]")).to_have_count(1)
         await expect(attendance.get_by_role("alert")).to_be_hidden()
+
+
+async def test_who_was_here_stays_while_the_connection_is_lost(watched: Watched, hub: Running) -> None:
+    session = await hub.create() | {"live": 1}
+    amina = {"id": "s-1", "name": "Amina", "role": "student", "joinedAt": "2026-03-01T12:00:00Z"}
+    async with parts_of(watched, session) as page:
+        here = page.locator("[data-part=roster] [data-person]")
+        await show(page, session, [amina])
+        await expect(here).to_have_count(1)
+        await show(page, session, None)
+        assert await here.count() == 1
+        await show(page, session | {"live": 0}, [])
+        await expect(here).to_have_count(0)
+
+
+async def test_the_end_is_marked_and_the_line_stays(watched: Watched, hub: Running) -> None:
+    session = await visited(hub, "s-1")
+    async with parts_of(watched, session) as page:
+        line = page.locator("[data-part=chart]").get_by_role("img")
+        await expect(line).to_have_accessible_name(re.compile("0 people now; at most 1 person"))
+        ended = (await hub.call("PATCH", f"/{session['id']}/end")).json()["data"]
+        await show(page, ended, [])
+        await expect(line).to_have_accessible_name(re.compile("Over at .*; at most 1 person"))
+        await expect(line).to_contain_text("End")
+        await expect(page.locator("[data-part=roster]")).to_be_hidden()
