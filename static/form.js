@@ -24,8 +24,9 @@ export class SessionForm {
     const callOff = { type: "button", class: "button danger", "data-action": "callOff", onclick: () => this.callOff() };
     this.off = this.id ? el("button", callOff, "Call it off…") : null;
     const give = el("button", { type: "button", class: "button plain", onclick: () => cancel() }, "Cancel");
+    this.footer = el("footer", {}, this.off, el("span", { class: "gap" }), give, this.send);
     this.form = el("form", { id: "session-form", novalidate: true, "aria-labelledby": "session-form-title" }, this.locked, this.news,
-      ...groups(!this.id, { When: this.when }), this.summary, el("footer", {}, this.off, el("span", { class: "gap" }), give, this.send));
+      ...groups(!this.id, { When: this.when }), this.summary, this.footer);
     this.title = el("h1", { id: "session-form-title", tabindex: "-1" }, this.id ? "Edit session" : "New session");
     this.state = el("div", { class: "state", role: "status", hidden: true });
     this.node = el("div", { class: "session-form" }, this.title, this.state, this.form);
@@ -40,6 +41,8 @@ export class SessionForm {
       this.submit();
     });
     this.form.addEventListener("input", ({ target }) => this.hint(target.name, false));
+    // A field that is left may show what is wrong with it, and would move the button away from under the click.
+    this.footer.addEventListener("mousedown", (event) => event.preventDefault());
     this.form.addEventListener("focusout", ({ target }) => target.name && this.hint(target.name, true));
   }
 
