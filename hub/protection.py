@@ -35,6 +35,9 @@ PAGE: Mapping[str, str] = {
 OVER_TLS: Mapping[str, str] = {"strict-transport-security": "max-age=31536000; includeSubDomains"}
 """Beside them, where the request came over TLS: a year (3.4.1). Over plain HTTP browsers ignore it (RFC 6797 §8.1)."""
 
+ANYWHERE: Mapping[str, str] = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
+"""Of the page's files, which say nothing of anybody: a page of another origin may import the client."""
+
 UNKEPT = "no-store"
 """The Cache-Control of an answer that says nothing of its own (14.3.2)."""
 ASKED_AGAIN = "no-cache"

@@ -30,21 +30,22 @@ export class Attendance {
     Object.assign(this, { id, actor, say });
     const body = el("tbody");
     this.part = new Part("attendance", "Attendance", again);
-    this.rows = new Rows(body, "Attendance", row);
-    this.csv = el("button", { type: "button", class: "button plain", "data-action": "csv", onclick: () => this.download() }, "Download CSV");
+    this.rows = new Rows(body, "Attendance", 25, row);
+    const download = { type: "button", class: "button plain", "data-action": "csv", hidden: true, onclick: () => this.download() };
+    this.csv = el("button", download, "Download CSV");
     const table = el("table", {}, el("thead", {}, el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col" }, name)))), body);
     this.asOf = el("p", { class: "fine" });
     this.part.tools.append(this.rows.search, this.csv);
     this.part.content.append(el("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Attendance table" }, table),
       this.rows.none, this.rows.pager.node, this.asOf);
-    this.csv.hidden = true;
     this.node = this.part.node;
   }
 
-  show({ people, endedAt }) {
+  show({ people, endedAt }, isOver) {
     this.csv.hidden = people.length === 0;
     this.rows.show(people);
-    if (!people.length) return this.part.empty("Nobody has been here yet. Everyone who comes is listed with how long they stayed.");
+    this.part.failed(null);
+    if (!people.length) return this.part.empty(isOver ? "Nobody came." : "Nobody has been here yet. Whoever comes is listed with how long they stayed.");
     this.part.filled(people.length);
     setText(this.asOf, endedAt ? "Share is of the whole session." : `As of ${moment(Date.now())}. Share is of the session so far.`);
   }

@@ -35,13 +35,16 @@ export class Bookings {
     this.node = this.part.node;
   }
 
+  /** Answers what went wrong, if anything. */
   async load() {
     const wanted = this.page;
     try {
       const { data, pagination } = await api.bookings(this.id, this.actor, wanted);
       if (wanted === this.page) this.show(data, pagination);
+      return null;
     } catch (problem) {
       this.part.failed(problem.message);
+      return problem;
     }
   }
 
@@ -50,6 +53,7 @@ export class Bookings {
     if (this.shows !== key) this.body.replaceChildren(...bookings.map(row));
     this.shows = key;
     this.pager.show(page, limit, total);
+    this.part.failed(null);
     if (!total) this.part.empty("Nobody has booked yet.");
     else this.part.filled(total);
   }

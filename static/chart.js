@@ -5,7 +5,7 @@ import { moment, Part } from "./part.js";
 import { counted, heights, instants, peak, presentAt, steps, thinned } from "./steps.js";
 
 const HEIGHT = 220;
-const EDGE = { top: 26, right: 14, bottom: 26, left: 40 };
+const EDGE = { top: 26, right: 14, bottom: 26, left: 30 };
 const LETTER = 7;
 const KEPT = 4_000;
 const ROWS = 12;
@@ -24,7 +24,8 @@ function svg(tag, attributes = {}, ...children) {
 }
 
 export class Chart {
-  constructor() {
+  /** `again` is what its button does when the history could not be loaded. */
+  constructor(again) {
     Object.assign(this, { session: null, known: null, live: [], width: 0 });
     const parts = [["grid", "g"], ["area", "path"], ["line", "path"], ["marks", "g"]];
     for (const [name, tag] of parts) this[name] = svg(tag, { class: name });
@@ -33,7 +34,7 @@ export class Chart {
     this.body = el("tbody");
     const head = el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Time"), el("th", { scope: "col" }, "People present")));
     this.table = el("details", { ontoggle: () => this.draw() }, el("summary", {}, "As a table"), el("table", {}, head, this.body));
-    this.part = new Part("chart", "People present over time");
+    this.part = new Part("chart", "People present over time", again);
     this.part.content.append(el("figure", {}, this.svg, this.caption), this.table);
     this.node = this.part.node;
     this.sizes = new ResizeObserver(([{ contentRect }]) => {
@@ -43,11 +44,20 @@ export class Chart {
     this.sizes.observe(this.part.content);
   }
 
-  /** What the hub has recorded, asked for at `asOf` (ms); what was counted since goes on from there. */
+  /** What the hub has recorded, asked for at `asOf` (ms); what was counted since goes on from there, but for what is over. */
   show({ people: all, endedAt }, asOf) {
     this.known = steps(all, asOf, endedAt);
-    this.live = this.live.filter(([at]) => at >= asOf);
+    this.live = endedAt ? [] : this.live.filter(([at]) => at >= asOf);
+    this.part.failed(null);
     this.draw();
+  }
+
+  /** What was before is not known (yet): the line begins with what is counted now. */
+  failed(why) {
+    if (this.known?.length) return;
+    this.known = [];
+    this.draw();
+    this.part.failed(why);
   }
 
   /** The session as it is now. */
@@ -61,13 +71,13 @@ export class Chart {
   }
 
   get isOver() {
-    return this.session.status === "ended" || this.session.status === "cancelled";
+    return this.session?.status === "ended" || this.session?.status === "cancelled";
   }
 
   draw(now = Date.now()) {
     if (!this.session || !this.known) return;
-    const line = this.isOver ? this.known : counted(this.known, this.live);
-    if (!line.length) return this.part.empty("The line begins when the first person comes.");
+    const line = counted(this.known, this.live);
+    if (!line.length) return this.part.empty(this.isOver ? "Nobody came." : "The line begins when the first person comes.");
     this.part.filled();
     if (!this.width) return;
     const from = Math.min(line[0][0], ms(this.session.startedAt) ?? Infinity);
@@ -75,8 +85,9 @@ export class Chart {
     const to = Math.max(end, line.at(-1)[0], from + 10_000);
     const best = peak(line);
     const ticks = heights(best[1]);
-    const inner = { width: this.width - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
-    const x = (at) => Math.round(10 * (EDGE.left + (inner.width * (at - from)) / (to - from))) / 10;
+    this.left = Math.max(EDGE.left, LETTER * ticks.at(-1).toLocaleString().length + 12);
+    const inner = { width: this.width - this.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
+    const x = (at) => Math.round(10 * (this.left + (inner.width * (at - from)) / (to - from))) / 10;
     const y = (count) => Math.round(10 * (EDGE.top + inner.height * (1 - count / ticks.at(-1)))) / 10;
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     this.svg.setAttribute("width", this.width);
@@ -94,8 +105,8 @@ export class Chart {
     const marks = instants(from, to, Math.max(2, Math.floor(inner.width / 90)), -60_000 * new Date(from).getTimezoneOffset());
     this.grid.replaceChildren(
       ...ticks.flatMap((count) => [
-        svg("line", { x1: EDGE.left, x2: right, y1: y(count), y2: y(count) }),
-        svg("text", { x: EDGE.left - 8, y: y(count) + 4, "text-anchor": "end" }, count.toLocaleString()),
+        svg("line", { x1: this.left, x2: right, y1: y(count), y2: y(count) }),
+        svg("text", { x: this.left - 8, y: y(count) + 4, "text-anchor": "end" }, count.toLocaleString()),
       ]),
       ...marks.flatMap((at) => [
         svg("line", { x1: x(at), x2: x(at), y1: base, y2: base + 4 }),
@@ -119,7 +130,7 @@ export class Chart {
     const top = `Peak ${best[1].toLocaleString()}`;
     const last = line.at(-1)[1];
     const above = best[1] > 0 ? [svg("circle", { class: "peak", cx: x(best[0]), cy: y(best[1]), r: 4 }),
-      svg("text", { class: "peak", x: within(x(best[0]), top, this.width, EDGE.left), y: y(best[1]) - 8, "text-anchor": "middle" }, top)] : [];
+      svg("text", { class: "peak", x: within(x(best[0]), top, this.width, this.left), y: y(best[1]) - 8, "text-anchor": "middle" }, top)] : [];
     this.marks.replaceChildren(...(startedAt ? flag(ms(startedAt), "Start") : []), ...(endedAt ? flag(ms(endedAt), "End") : []), ...above,
       ...(this.isOver ? [] : [svg("circle", { class: "now", cx: x(to), cy: y(last), r: 4 })]));
   }

@@ -11,11 +11,14 @@ const REST = 4_000;
 const REST_OF_A_PERSON = 10;
 const TICK = 1_000;
 const BEATS = 5;
+const DOUBLINGS = 4;
+const PASSING = new Set(["unreachable", "unavailable", "rate_limited"]);
 
-/** `load` soon after it was asked for: not again within `rest()` ms and up to half as long, and not while nobody looks. */
+/** `load` soon after it was asked for: not again within `rest()` ms and up to half as long, and not while nobody looks.
+ *  It answers what went wrong, if anything: what will pass is tried again by itself, more and more seldom. */
 class Refresh {
   constructor(load, rest) {
-    Object.assign(this, { load, rest, wanted: false, busy: false, closed: false, timer: null, notBefore: 0 });
+    Object.assign(this, { load, rest, wanted: false, busy: false, closed: false, timer: null, notBefore: 0, failures: 0 });
   }
 
   ask() {
@@ -30,9 +33,11 @@ class Refresh {
     this.timer = null;
     if (this.busy) return;
     Object.assign(this, { busy: true, wanted: false });
-    await this.load();
+    const problem = await this.load();
     this.busy = false;
-    this.notBefore = Date.now() + this.rest() * (1 + Math.random() / 2);
+    this.failures = problem ? this.failures + 1 : 0;
+    this.wanted ||= PASSING.has(problem?.code);
+    this.notBefore = Date.now() + this.rest() * 2 ** Math.min(this.failures, DOUBLINGS) * (1 + Math.random() / 2);
     if (this.wanted) this.ask();
   }
 
@@ -51,7 +56,7 @@ export class ExpertParts {
   /** `actor` is {id, name, role, token}, the session's owner; `say` tells a short notice. */
   constructor({ id, actor, say }) {
     Object.assign(this, { id, actor, people: 0, session: null, seats: null, presence: null });
-    this.chart = new Chart();
+    this.chart = new Chart(() => this.visits.run());
     this.present = new Present(actor);
     this.attendance = new Attendance({ id, actor, say, again: () => this.visits.run() });
     this.bookings = new Bookings({ id, actor, again: () => this.seatsTaken.run() });
@@ -82,11 +87,13 @@ export class ExpertParts {
     try {
       const attendance = await api.attendance(this.id, this.actor);
       this.people = attendance.people.length;
-      this.attendance.show(attendance);
+      this.attendance.show(attendance, this.chart.isOver);
       this.chart.show(attendance, asOf);
+      return null;
     } catch (problem) {
       this.attendance.failed(problem.message);
-      if (!this.chart.known) this.chart.show({ people: [], endedAt: null }, asOf);
+      this.chart.failed(problem.message);
+      return problem;
     }
   }
 

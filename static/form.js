@@ -8,19 +8,21 @@ import { groups } from "./fields.js";
 
 const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const LONGEST = 120;
+const TOGETHER = { timezone: ["timezone", "startsAt"], price: ["price", "currency"], currency: ["currency", "price"] };
 const MOVED = new Set(["precondition_failed", "invalid_transition"]);
 const LOCKED = "The session is live: its title, description and meeting can be changed, the rest could only before it began.";
 
 export class SessionForm {
   /** `session` is the one to edit, null for a new one; `done(session)` follows what was saved or called off, `cancel()` giving up. */
   constructor({ session, actor, done, cancel }) {
-    Object.assign(this, { id: session?.id ?? null, session, actor, done, cancel, base: null, touched: new Set(), busy: false });
+    Object.assign(this, { id: session?.id ?? null, session, actor, done, cancel, base: null, touched: new Set(), said: {}, busy: false });
     this.when = el("output", { class: "when full", for: "f-startsAt f-timezone f-durationMinutes" });
     this.summary = el("p", { class: "note", role: "alert", hidden: true });
-    this.news = el("div", { class: "news", role: "alert", tabindex: "-1", hidden: true });
-    this.locked = el("p", { class: "hint", id: "f-locked", hidden: true }, LOCKED);
+    this.news = el("div", { class: "news", role: "group", "aria-label": "What has changed meanwhile", tabindex: "-1", hidden: true });
+    this.locked = el("p", { class: "fine", id: "f-locked", hidden: true });
     this.send = el("button", { type: "submit", class: "button primary" }, this.id ? "Save changes" : "Create session");
-    this.off = this.id ? el("button", { type: "button", class: "button danger", "data-action": "callOff", onclick: () => this.callOff() }, "Call it off…") : null;
+    const callOff = { type: "button", class: "button danger", "data-action": "callOff", onclick: () => this.callOff() };
+    this.off = this.id ? el("button", callOff, "Call it off…") : null;
     const give = el("button", { type: "button", class: "button plain", onclick: () => cancel() }, "Cancel");
     this.footer = el("footer", {}, this.off, el("span", { class: "gap" }), give, this.send);
     this.form = el("form", { id: "session-form", novalidate: true, "aria-labelledby": "session-form-title" }, this.locked, this.news,
@@ -39,6 +41,8 @@ export class SessionForm {
       this.submit();
     });
     this.form.addEventListener("input", ({ target }) => this.hint(target.name, false));
+    // A field that is left may show what is wrong with it, and would move the button away from under the click.
+    this.footer.addEventListener("mousedown", (event) => event.preventDefault());
     this.form.addEventListener("focusout", ({ target }) => target.name && this.hint(target.name, true));
   }
 
@@ -76,11 +80,11 @@ export class SessionForm {
   /** What may no longer be changed is shown, with the reason. */
   lock() {
     const { status, canEdit, title } = this.session;
+    const why = reason(this.session);
     setText(this.title, `Edit “${title}”`);
-    this.off.hidden = status !== "scheduled";
-    this.locked.hidden = status === "scheduled";
-    if (!canEdit) setText(this.locked, status === "scheduled" || status === "active" ? "Only its expert can edit this session." : `This session is ${status}: it can't be changed any more.`);
-    if (!canEdit) this.locked.hidden = false;
+    setText(this.locked, why ?? "");
+    this.locked.hidden = why === null;
+    this.off.hidden = status !== "scheduled" || !canEdit;
     for (const name of Object.keys(NAMES)) {
       this.input(name).disabled = !canEdit || (status === "active" && !WHILE_ACTIVE.includes(name));
       this.input(name).setAttribute("aria-describedby", this.input(name).disabled ? "f-locked" : `f-${name}-error`);
@@ -95,13 +99,13 @@ export class SessionForm {
     return Object.fromEntries(Object.entries(found).filter(([name]) => !this.input(name).disabled));
   }
 
-  /** As they type: a fault is shown once they have left the field, and goes as soon as it is mended. */
+  /** As they type: a fault is shown once they have left the field, and goes as soon as it is mended; the hub's when it is changed. */
   hint(name, left) {
     const values = this.read();
     if (left && values[name]?.trim()) this.touched.add(name);
-    const found = this.faults(values);
-    const together = { timezone: ["timezone", "startsAt"], price: ["price", "currency"], currency: ["currency", "price"] }[name] ?? [name];
-    for (const one of together) this.mark(one, this.touched.has(one) ? found[one] : null);
+    const said = Object.entries(this.said).filter(([one, { value }]) => values[one] === value).map(([one, { words }]) => [one, words]);
+    const found = { ...Object.fromEntries(said), ...this.faults(values) };
+    for (const one of TOGETHER[name] ?? [name]) this.mark(one, this.touched.has(one) ? found[one] : null);
     this.tellWhen(values);
   }
 
@@ -116,9 +120,10 @@ export class SessionForm {
     for (const name of Object.keys(NAMES)) this.mark(name, found[name]);
     for (const name of Object.keys(found)) this.touched.add(name);
     const count = Object.keys(found).length;
-    const told = [...(count ? [count === 1 ? "One thing to mend: it is marked." : `${count} things to mend: they are marked.`] : []), ...rest];
-    this.summary.hidden = told.length === 0;
-    setText(this.summary, told.join(" "));
+    const marked = count === 1 ? "One thing to mend: it is marked." : `${count} things to mend: they are marked.`;
+    const all = count ? [marked, ...rest] : rest;
+    this.summary.hidden = all.length === 0;
+    setText(this.summary, all.join(" "));
     this.form.querySelector("[aria-invalid]")?.focus();
   }
 
@@ -168,6 +173,8 @@ export class SessionForm {
       if (name in NAMES) found[name] = [found[name], sentence(detail)].filter(Boolean).join(" ");
       else rest.push(sentence(`${pointer} ${detail}`));
     }
+    const values = this.read();
+    this.said = Object.fromEntries(Object.entries(found).map(([name, words]) => [name, { value: values[name], words }]));
     this.show(found, Object.keys(found).length || rest.length ? rest : [message]);
   }
 
@@ -210,6 +217,13 @@ export class SessionForm {
   callOff() {
     new CallOff({ session: this.session, actor: this.actor, done: this.done }).open();
   }
+}
+
+/** Why not all of it can be changed; null if it can. */
+function reason({ status, canEdit }) {
+  if (status === "ended" || status === "cancelled") return `This session is ${status}: it can't be changed any more.`;
+  if (!canEdit) return "Only its expert can edit this session.";
+  return status === "active" ? LOCKED : null;
 }
 
 const quoted = (value) => (value ? `“${value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value}”` : "empty");

@@ -2,7 +2,6 @@
 
 import { el, setText } from "./dom.js";
 
-const SIZE = 50;
 const LONG = 10;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const dated = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
@@ -50,16 +49,15 @@ export class Part {
     this.count.hidden = true;
   }
 
-  /** It could not be loaded; what is shown already stays. */
+  /** It could not be loaded, or (null) it could at last; what is shown already stays. */
   failed(why) {
-    this.settle(null, !this.content.hidden);
-    setText(this.problem, why);
-    this.alert.hidden = false;
+    if (why) this.settle(null, !this.content.hidden);
+    setText(this.problem, why ?? "");
+    this.alert.hidden = !why;
   }
 
   settle(why, hasContent) {
     this.node.setAttribute("aria-busy", "false");
-    this.alert.hidden = true;
     this.blank.hidden = why === null;
     setText(this.blank, why ?? "");
     this.content.hidden = !hasContent;
@@ -84,20 +82,21 @@ export class Pager {
     this.on.disabled = page * size >= total;
     const shown = [(page - 1) * size + 1, Math.min(page * size, total), total].map((number) => number.toLocaleString());
     setText(this.text, `${shown[0]}–${shown[1]} of ${shown[2]}`);
-    if (hadFocus && document.activeElement !== this.back && document.activeElement !== this.on) (this.on.disabled ? this.back : this.on).focus();
+    if (hadFocus && !this.node.contains(document.activeElement)) (this.on.disabled ? this.back : this.on).focus();
   }
 }
 
-/** People in `place` (a list, or the body of a table), a page of them at a time, to be found by name once they are many.
+/** People in `place` (a list, or the body of a table), `size` of them at a time, to be found by name once they are many.
  *  `row` makes { node, update } of a person; rows stay as long as their person is on the page. */
 export class Rows {
-  constructor(place, label, row) {
-    Object.assign(this, { place, row, items: [], page: 1, rows: new Map() });
+  constructor(place, label, size, row) {
+    Object.assign(this, { place, size, row, items: [], page: 1, rows: new Map() });
     const again = () => {
       this.page = 1;
       this.render();
     };
-    this.search = el("input", { type: "search", placeholder: "Find by name", "aria-label": `${label}: find by name`, autocomplete: "off", hidden: true, oninput: again });
+    const words = { placeholder: "Find by name", "aria-label": `${label}: find by name`, autocomplete: "off" };
+    this.search = el("input", { type: "search", ...words, hidden: true, oninput: again });
     this.none = el("p", { class: "blank", role: "status" });
     this.pager = new Pager(`${label}: pages`, (page) => {
       this.page = page;
@@ -114,11 +113,11 @@ export class Rows {
     const wanted = plain(this.search.value.trim());
     this.search.hidden = this.items.length <= LONG && !wanted;
     const found = wanted ? this.items.filter(({ name, id }) => plain(name).includes(wanted) || id === wanted) : this.items;
-    this.page = Math.max(1, Math.min(this.page, Math.ceil(found.length / SIZE)));
+    this.page = Math.max(1, Math.min(this.page, Math.ceil(found.length / this.size)));
     this.place.hidden = found.length === 0;
     setText(this.none, wanted && found.length === 0 ? `Nobody here is called “${this.search.value.trim()}”.` : "");
-    this.pager.show(this.page, SIZE, found.length);
-    this.fill(found.slice((this.page - 1) * SIZE, this.page * SIZE));
+    this.pager.show(this.page, this.size, found.length);
+    this.fill(found.slice((this.page - 1) * this.size, this.page * this.size));
   }
 
   fill(people) {

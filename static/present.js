@@ -8,13 +8,13 @@ export class Present {
   constructor(actor) {
     const list = el("ul", { class: "people" });
     this.part = new Part("roster", "Here now");
-    this.rows = new Rows(list, "Here now", (person) => row(person, actor));
+    this.rows = new Rows(list, "Here now", 48, (person) => row(person, actor));
     this.part.tools.append(this.rows.search);
     this.part.content.append(list, this.rows.none, this.rows.pager.node);
     this.node = this.part.node;
   }
 
-  /** `roster` is by id in order of arrival; null while it is not known. */
+  /** `roster` is by id in order of arrival; null while it is not known: what was known last stays, a lost connection is no leave. */
   update(session, roster) {
     this.node.hidden = session.status === "ended" || session.status === "cancelled";
     if (this.node.hidden) return;
@@ -22,6 +22,7 @@ export class Present {
       this.rows.show([...roster.values()].reverse());
       return this.part.filled(roster.size);
     }
+    if (roster === null && session.live > 0 && this.rows.items.length) return;
     this.rows.show([]);
     const waiting = session.live > 0 ? "The list comes as soon as the hub is reached." : null;
     this.part.empty(waiting ?? "Nobody is here yet. People appear the moment they join.");

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.audit import OK, Audit, path_of
 from hub.ids import new_id
-from hub.protection import CLOSED, OVER_TLS, PAGE, UNKEPT
+from hub.protection import CLOSED, EVERYWHERE, OVER_TLS, PAGE, UNKEPT
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -29,6 +29,8 @@ def _raw(headers: Mapping[str, str]) -> Headers:
 
 NEITHER, HTML, SECURE = _raw(CLOSED), _raw(PAGE), _raw(OVER_TLS)
 NO_STORE = (b"cache-control", UNKEPT.encode())
+RESOURCE_POLICY = b"cross-origin-resource-policy"
+OWN_RESOURCE = (RESOURCE_POLICY, EVERYWHERE[RESOURCE_POLICY.decode()].encode())
 
 
 class Outside:
@@ -87,13 +89,17 @@ class Outside:
 
 def protected(headers: Headers, secure: bool) -> Headers:
     """These and those that protect; `secure` says that the request came over TLS."""
-    added, kept = NEITHER, False
+    added, kept, anywhere = NEITHER, False, False
     for name, value in headers:
         if name == b"content-type" and value.startswith(b"text/html"):
             added = HTML
         elif name == b"cache-control":
             kept = True
+        elif name == RESOURCE_POLICY:
+            anywhere = True
     whole = [*headers, *added]
+    if anywhere:
+        whole.remove(OWN_RESOURCE)
     if not kept:
         whole.append(NO_STORE)
     if secure:

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
-from tests.browser import chromium, opened
-from tests.running import EXPERT, PATIENCE, Running, now, running, token
+from tests.browser import Watched
+from tests.page.alone import document, jane
+from tests.running import EXPERT, PATIENCE, Running, now, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,28 +28,26 @@ MOUNT = """async ({ session, actor }) => {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for this module."""
-    async with chromium() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub in this process; each test makes its own session."""
     async with running(tmp_path_factory.mktemp("form")) as listening:
         yield listening
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def watched(hub: Running) -> AsyncIterator[Watched]:
+    """A page for all of this module's forms."""
+    async with document(hub) as page:
+        yield page
+
+
 @asynccontextmanager
-async def form_of(browser: Browser, hub: Running, session: dict[str, Any] | None = None) -> AsyncIterator[Page]:
-    """The form alone, for Jane, who owns `session`; the page must not have had a fault in the end."""
-    actor = {"id": "e-7", "name": "Dr. Jane Smith", "role": "expert", "token": token("e-7", "expert", "Dr. Jane Smith")}
-    async with opened(browser, f"{hub.url}/docs", timezone_id="Africa/Nairobi", locale="en-GB") as watched:
-        await watched.page.evaluate(MOUNT, {"session": session, "actor": actor})
-        await watched.page.locator("#f-title").wait_for()
-        yield watched.page
-        assert watched.faults == []
+async def form_of(watched: Watched, session: dict[str, Any] | None = None) -> AsyncIterator[Page]:
+    """The form alone, for Jane, who owns `session`; the page must have had no fault in the end."""
+    await watched.page.evaluate(MOUNT, {"session": session, "actor": jane()})
+    await watched.page.locator("#f-title").wait_for()
+    yield watched.page
+    assert watched.faults == []
 
 
 async def save(page: Page) -> None:
@@ -69,8 +68,8 @@ async def told_at(page: Page, name: str, words: str) -> None:
     await expect(field).to_have_accessible_description(words)
 
 
-async def test_what_is_wrong_is_named_at_its_field_and_the_first_has_the_focus(browser: Browser, hub: Running) -> None:
-    async with form_of(browser, hub) as page:
+async def test_what_is_wrong_is_named_at_its_field_and_the_first_has_the_focus(watched: Watched) -> None:
+    async with form_of(watched) as page:
         await page.locator("#f-title").fill("Soil")
         for name, wrong in {
             "startsAt": "2020-01-01T10:00",
@@ -94,8 +93,8 @@ async def test_what_is_wrong_is_named_at_its_field_and_the_first_has_the_focus(b
         await expect(page.locator("#f-price")).not_to_have_attribute("aria-invalid", "true")
 
 
-async def test_what_only_the_hub_knows_comes_back_to_its_field(browser: Browser, hub: Running) -> None:
-    async with form_of(browser, hub) as page:
+async def test_what_only_the_hub_knows_comes_back_to_its_field(watched: Watched) -> None:
+    async with form_of(watched) as page:
         await page.locator("#f-title").fill("Soil")
         await page.locator("#f-timezone").fill("+03:00")
         await page.locator("#f-price").fill("99999999999")
@@ -108,8 +107,8 @@ async def test_what_only_the_hub_knows_comes_back_to_its_field(browser: Browser,
         await expect(page.locator("#f-timezone")).to_be_focused()
 
 
-async def test_a_time_that_the_clocks_skip_is_told_and_the_next_hour_is_right(browser: Browser, hub: Running) -> None:
-    async with form_of(browser, hub) as page:
+async def test_a_time_that_the_clocks_skip_is_told_and_the_next_hour_is_right(watched: Watched) -> None:
+    async with form_of(watched) as page:
         await page.locator("#f-title").fill("Soil")
         await page.locator("#f-timezone").fill("Europe/Rome")
         await page.locator("#f-startsAt").fill("2036-03-30T02:30")
@@ -124,7 +123,7 @@ async def test_a_time_that_the_clocks_skip_is_told_and_the_next_hour_is_right(br
     assert (created["startsAt"], created["time"]) == ("2036-03-30T01:30:00Z", "03:30")
 
 
-async def test_all_that_a_session_has_is_created(browser: Browser, hub: Running) -> None:
+async def test_all_that_a_session_has_is_created(watched: Watched, hub: Running) -> None:
     typed = {
         "title": "Soil Health Clinic",
         "description": "Bring a photo.",
@@ -137,7 +136,7 @@ async def test_all_that_a_session_has_is_created(browser: Browser, hub: Running)
         "meetingUrl": "https://meet.example/soil",
         "meetingPassword": "worms",
     }
-    async with form_of(browser, hub) as page:
+    async with form_of(watched) as page:
         for name, value in typed.items():
             await page.locator(f"#f-{name}").fill(value)
         await page.locator("#f-rosterVisibility").select_option("host")
@@ -152,9 +151,9 @@ async def test_all_that_a_session_has_is_created(browser: Browser, hub: Running)
     assert kept["meeting"] == {"url": "https://meet.example/soil", "password": "worms"}
 
 
-async def test_an_edit_sends_only_what_changed_and_the_version_it_saw(browser: Browser, hub: Running) -> None:
+async def test_an_edit_sends_only_what_changed_and_the_version_it_saw(watched: Watched, hub: Running) -> None:
     session = await hub.create(maxParticipants=20, meetingUrl="https://meet.example/soil")
-    async with form_of(browser, hub, session) as page:
+    async with form_of(watched, session) as page:
         await page.locator("#f-maxParticipants").fill("")
         await page.locator("#f-meetingPassword").fill("worms")
         async with page.expect_request(lambda request: request.method == "PATCH") as asked:
@@ -166,9 +165,9 @@ async def test_an_edit_sends_only_what_changed_and_the_version_it_saw(browser: B
     assert request.headers["if-match"] == '"1"'
 
 
-async def test_a_change_made_meanwhile_is_shown_and_taken_over_or_overwritten(browser: Browser, hub: Running) -> None:
+async def test_a_change_made_meanwhile_is_shown_and_taken_over_or_overwritten(watched: Watched, hub: Running) -> None:
     session = await hub.create(title="Soil", durationMinutes=60)
-    async with form_of(browser, hub, session) as page:
+    async with form_of(watched, session) as page:
         await page.locator("#f-title").fill("Mine")
         await page.locator("#f-description").fill("Bring a photo.")
         await hub.call("PATCH", f"/{session['id']}", json={"title": "Theirs", "durationMinutes": 90})
@@ -188,10 +187,10 @@ async def test_a_change_made_meanwhile_is_shown_and_taken_over_or_overwritten(br
 
 
 async def test_what_a_live_session_can_no_longer_change_is_shown_with_the_reason(
-    browser: Browser, hub: Running
+    watched: Watched, hub: Running
 ) -> None:
     session = await hub.create()
-    async with form_of(browser, hub, session) as page:
+    async with form_of(watched, session) as page:
         await page.locator("#f-title").fill("Mine")
         await hub.start(session["id"])
         await save(page)
@@ -207,9 +206,9 @@ async def test_what_a_live_session_can_no_longer_change_is_shown_with_the_reason
         assert (await saved(page))["title"] == "Mine"
 
 
-async def test_fewer_seats_than_are_taken_are_refused_at_their_field(browser: Browser, hub: Running) -> None:
+async def test_fewer_seats_than_are_taken_are_refused_at_their_field(watched: Watched, hub: Running) -> None:
     session = await hub.create(maxParticipants=5)
-    async with form_of(browser, hub, session) as page:
+    async with form_of(watched, session) as page:
         for sub in ("s-1", "s-2"):
             await hub.book(session["id"], sub)
         await page.locator("#f-maxParticipants").fill("1")
@@ -217,10 +216,10 @@ async def test_fewer_seats_than_are_taken_are_refused_at_their_field(browser: Br
         await told_at(page, "maxParticipants", "2 seats are taken: the capacity can't fall to 1.")
 
 
-async def test_calling_it_off_is_asked_for_twice(browser: Browser, hub: Running) -> None:
+async def test_calling_it_off_is_asked_for_twice(watched: Watched, hub: Running) -> None:
     session = await hub.create(startsAt=(now() + timedelta(days=1)).isoformat())
     await hub.book(session["id"], "s-1")
-    async with form_of(browser, hub, session) as page:
+    async with form_of(watched, session) as page:
         await page.locator("[data-action=callOff]").click()
         dialog = page.get_by_role("dialog")
         await expect(dialog).to_contain_text("One person has a seat and loses it. This can't be undone.")

@@ -34,8 +34,10 @@ ALWAYS = {
 }
 
 
-def wrong(headers: Mapping[str, str], *, secure: bool = False, private: bool = True) -> list[str]:
-    """What is wrong with an answer's headers; `private` ones are kept nowhere."""
+def wrong(
+    headers: Mapping[str, str], *, secure: bool = False, private: bool = True, anywhere: bool = False
+) -> list[str]:
+    """What is wrong with an answer's headers; `private` ones are kept nowhere, `anywhere` says who may load it."""
     kind = headers.get("content-type", "")
     html = kind.startswith("text/html")
     expected: dict[str, str | None] = dict(ALWAYS)
@@ -44,6 +46,9 @@ def wrong(headers: Mapping[str, str], *, secure: bool = False, private: bool = T
     expected["cross-origin-opener-policy"] = "same-origin" if html else None
     expected["cache-control"] = "no-store" if private else "no-cache"
     expected["server"] = None
+    expected["access-control-allow-origin"] = "*" if anywhere else None
+    if anywhere:
+        expected["cross-origin-resource-policy"] = "cross-origin"
     if not html:
         expected["content-security-policy"] = CLOSED
     found = [f"{name}: {headers.get(name)}" for name, value in expected.items() if headers.get(name) != value]
@@ -94,7 +99,8 @@ async def test_c1_a12_every_path_by_every_method_says_what_browsers_may_do(
                 async with http.stream(method, path, headers=tls) as answer:  # of a stream, the head alone
                     kept = not private and answer.status_code < 400 and method in ("GET", "HEAD")
                     seen.add(answer.status_code)
-                    if faults := wrong(answer.headers, secure=bool(tls), private=not kept):
+                    file = path.startswith("/static/") and kept
+                    if faults := wrong(answer.headers, secure=bool(tls), private=not kept, anywhere=file):
                         found[path, answer.status_code] = faults
 
     assert not found
@@ -128,7 +134,7 @@ async def test_c1_a_refusal_says_it_as_well(hub: Running, name: str) -> None:
         async with hub.http(**tls) as http:
             answer = await http.request(method, path, **more)
         assert answer.status_code == status, answer.text
-        assert wrong(answer.headers, secure=bool(tls), private=status != 200) == []
+        assert wrong(answer.headers, secure=bool(tls), private=status != 200, anywhere=status == 200) == []
         assert status == 200 or answer.headers["content-type"] == "application/problem+json"
 
 
@@ -138,7 +144,14 @@ async def test_c1_what_has_not_changed_says_it_as_well(hub: Running) -> None:
         answer = await http.get("/static/app.js", headers={"If-None-Match": tag})
 
     assert answer.status_code == 304
-    assert wrong(answer.headers, private=False) == []
+    assert wrong(answer.headers, private=False, anywhere=True) == []
+
+
+async def test_c1_types_are_served_as_text_and_code_as_code(hub: Running) -> None:
+    async with hub.http() as http:
+        kinds = [(await http.get(f"/static/hub-client.{end}")).headers["content-type"] for end in ("js", "d.ts")]
+
+    assert kinds == ["text/javascript; charset=utf-8", "text/plain; charset=utf-8"]
 
 
 HANDSHAKES: dict[str, tuple[Handshake, int]] = {
