@@ -13,8 +13,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import click
+import msgspec
+from standardwebhooks import Webhook
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -25,15 +28,22 @@ from hub.clock import utc_now
 from hub.crowd import Crowd
 from hub.domain import booking, sessions
 from hub.domain.model import Price, RosterVisibility, Session, Status
+from hub.domain.payments import PaymentType
 from hub.domain.people import Actor, Person, Role
+from hub.errors import Fault, InvalidInput, NotFound
+from hub.ids import new_id
+from hub.keys import SharedSecret
 from hub.sealing import URL, Vault
 from hub.server import serve
 from hub.settings import MAKE_A_KEY, Settings, WrongSetting
-from hub.store import lists
+from hub.store import lists, reads
 from hub.store.lists import SessionFilter
 from hub.store.opening import database_at
 from hub.store.reads import Page
-from hub.tokens import sign
+from hub.tokens import Tokens, sign
+from hub.web import forms
+from hub.web.http import Answer, Call, Endpoint, Fields, Operation
+from hub.web.payments import OutcomeView, Payments
 
 TOKEN_TTL = timedelta(hours=12)
 JANE = Person("expert-jane", "Dr. Jane Smith", Role.EXPERT)
@@ -134,7 +144,9 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
             payment_webhook_secret=settings.payment_webhook_secret
             or f"whsec_{base64.b64encode(os.urandom(32)).decode()}",
         )
-        hub = build(settings, more_routes=[Route("/demo/people", partial(people, secret))])
+        till = Till(secret, settings.payment_webhook_secret or "")
+        hub = build(settings, more_routes=[Route("/demo/people", partial(people, secret)), till.route()])
+        till.hub = hub
         hub.database.claim()
         if unused is not None:
             click.echo("hub: the demo signs with a secret of its own: HUB_JWT_SECRET is not used", err=True)
@@ -167,6 +179,55 @@ async def people(secret: str, request: Request) -> Response:
         for person in (JANE, OMAR, student)
     ]
     return JSONResponse({"success": True, "data": known}, headers={"cache-control": "no-store"})
+
+
+class Pay(forms.Form):
+    """Which booking a person of the demo pays."""
+
+    booking: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class Till:
+    """The demo's payment provider: whoever asks has paid, and `hub`, set once it is built, is told as by a real one."""
+
+    hub: Hub
+
+    def __init__(self, secret: str, webhook_secret: str) -> None:
+        self._tokens = Tokens(SharedSecret(secret), audience=None, issuer=None, clock=utc_now)
+        self._webhook = Webhook(webhook_secret)
+
+    def route(self) -> Route:
+        """`POST /demo/pay`, for students."""
+        pay = Operation(
+            method="POST", path="/demo/pay", summary="Pay a booking", handler=self.pay, who="student",
+            body=Pay, answers=OutcomeView, codes=[NotFound],
+        )  # fmt: skip
+        return Route(pay.path, Endpoint([pay], self, lambda path, status: None))
+
+    async def enter(self, authorization: str | None, address: str, told: Fields) -> Actor | None:
+        """Who asks; nobody is counted here."""
+        return None if authorization is None else await self._tokens.bearer(authorization)
+
+    async def pay(self, call: Call) -> Answer:
+        """Sign what a provider would say of the caller's own booking, and take it in as the webhook does."""
+        database, booking, payer, now = self.hub.database, call.body.booking, call.signed_in.id, utc_now()
+        place = await database.read(partial(reads.booking_place, booking_id=booking))
+        if place is None or place[1] != payer:
+            raise NotFound(f"You have no booking {booking!r}.")
+        seen = await database.read(partial(reads.one_session, session_id=place[0], now=now))
+        price = seen.session.price
+        if price is None:
+            raise InvalidInput.of([Fault("/booking", "must be of a session that has a price")])
+        money = {"amount": price.amount, "currency": price.currency}
+        about = {"bookingId": booking, **money, "reference": f"demo-{booking}"}
+        raw = msgspec.json.encode({"type": PaymentType.SUCCEEDED, "data": about})
+        key = new_id()
+        signature = self._webhook.sign(key, now, raw.decode())
+        stamp = str(int(now.timestamp()))
+        call.headers = {"webhook-id": key, "webhook-timestamp": stamp, "webhook-signature": signature}
+        call.raw = raw
+        payments = Payments(database=database, ledger=self.hub.ledger, webhook=self._webhook, clock=utc_now)
+        return Answer((await payments.receive(call)).data)
 
 
 async def seed(hub: Hub, now: datetime) -> None:

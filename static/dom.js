@@ -18,3 +18,10 @@ export function el(tag, attributes = {}, ...children) {
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+/** New children only when `key`, which says what they show, has changed. */
+export function fill(node, key, children) {
+  if (node.shows === key) return;
+  node.shows = key;
+  node.replaceChildren(...children());
+}

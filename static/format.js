@@ -68,9 +68,9 @@ export function money(price) {
 
 export function seats(session) {
   if (session.maxParticipants === null) return `${session.participants} booked, no limit`;
-  const left = Math.max(0, session.maxParticipants - session.participants);
-  if (left === 0) return `Full: all ${session.maxParticipants} seats taken`;
-  return `${left} of ${session.maxParticipants} seats left`;
+  const free = Math.max(0, session.maxParticipants - session.participants);
+  if (free === 0) return `Full: all ${session.maxParticipants} seats taken`;
+  return `${free} of ${session.maxParticipants} seats left`;
 }
 
 /** A sentence of the hub's, its instants as this reader's own time. */
@@ -80,22 +80,35 @@ export const inLocalTime = (text) =>
 export const initials = (name) =>
   name.replace(/^(Dr|Prof|Mr|Mrs|Ms)\.?\s+/i, "").split(/\s+/).map((word) => word.charAt(0)).slice(0, 2).join("").toUpperCase();
 
-/** A wall-clock time ("2025-08-25T15:14") in an IANA zone, as an instant; null when it can't be read. */
-export function instantIn(wall, zone) {
-  const asUtc = Date.parse(`${wall}Z`);
-  if (Number.isNaN(asUtc)) return null;
-  let guess = asUtc;
-  try {
-    for (let turn = 0; turn < 2; turn += 1) guess = asUtc - offsetAt(guess, zone);
-  } catch {
-    return null;
-  }
-  return new Date(guess).toISOString();
+const two = (number) => String(number).padStart(2, "0");
+
+/** What is left of `ms`, as it ticks: {number, unit}; null when nothing is. */
+export function left(ms) {
+  if (ms <= 0) return null;
+  const seconds = Math.ceil(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 48) return { number: String(Math.floor(hours / 24)), unit: "days" };
+  if (hours >= 1) return { number: `${hours}:${two(minutes % 60)}`, unit: "hours" };
+  return { number: `${minutes}:${two(seconds % 60)}`, unit: "minutes" };
 }
 
-function offsetAt(instant, zone) {
-  const names = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" };
-  const format = new Intl.DateTimeFormat("en-US", { timeZone: zone, hourCycle: "h23", ...names });
-  const part = Object.fromEntries(format.formatToParts(instant).map(({ type, value }) => [type, Number(value)]));
-  return Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) - Math.floor(instant / 1000) * 1000;
+/** The countdown to a session's start. */
+export function countdown(session, now) {
+  const start = left(Date.parse(session.startsAt) - now);
+  return start ? `Starts in ${start.number} ${start.unit}` : `Was due ${fromNow(session.startsAt, new Date(now))}`;
+}
+
+/** How long a seat is held for its payment. */
+export function hold(booking, now) {
+  const rest = left(Date.parse(booking.expiresAt) - now);
+  return rest ? `Held for you, ${rest.number} ${rest.unit} left to pay` : "The time to pay is over";
+}
+
+/** A session's time where it takes place, null when that is the reader's own. */
+export function there(session) {
+  const zone = { hour: "2-digit", minute: "2-digit", timeZone: session.timezone };
+  const start = new Date(session.startsAt);
+  const wall = new Intl.DateTimeFormat(undefined, zone).format(start);
+  return wall === clock.format(start) ? null : `${wall} in ${session.timezone.split("/").at(-1).replaceAll("_", " ")}`;
 }

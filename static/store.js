@@ -1,6 +1,7 @@
-// What the page knows of the sessions it shows. No DOM, no network: what comes in is merged, what is old is dropped.
+// What the page knows of sessions. No DOM, no network: what comes in is merged, what is old is dropped.
 
 const OWN = ["canJoin", "isExpert", "isBooked", "canEdit", "canStart", "canEnd"];
+const NOT_OURS = { roster: null, joined: false, meeting: null, booking: null, busy: null, note: null };
 
 export const isOpen = (session) => session.status === "scheduled" || session.status === "active";
 export const isFull = (session) => session.maxParticipants !== null && session.participants >= session.maxParticipants;
@@ -11,6 +12,7 @@ export class Store {
   constructor() {
     this.entries = new Map();
     this.shown = [];
+    this.opened = null;
   }
 
   get(id) {
@@ -21,94 +23,90 @@ export class Store {
     return this.shown.map((id) => this.entries.get(id));
   }
 
-  joined() {
-    return [...this.entries.values()].filter((entry) => entry.joined);
-  }
-
-  /** These are shown now, beside those the person is in and, with `keepOver`, those that ended under the reader's eyes. */
+  /** The list is these now, beside what the person is in and, with `keepOver`, what ended under the reader's eyes. */
   show(rows, keepOver) {
     for (const row of rows) this.merge(row);
     const shown = new Set(rows.map((row) => row.id));
-    for (const { joined, session } of this.entries.values()) {
-      if (joined || (keepOver && !isOpen(session))) shown.add(session.id);
-      if (!shown.has(session.id)) this.entries.delete(session.id);
+    for (const id of this.shown) {
+      const { joined, session } = this.entries.get(id);
+      if (joined || (keepOver && !isOpen(session))) shown.add(id);
     }
     this.shown = [...shown];
+    this.tidy();
   }
 
-  /** A session from REST, or from the catalog (without the caller's own members). */
-  merge(view) {
+  /** This one is looked at by itself; null for none. */
+  open(id) {
+    this.opened = id;
+    this.tidy();
+  }
+
+  tidy() {
+    const shown = new Set(this.shown);
+    for (const [id, { joined }] of this.entries) if (!joined && id !== this.opened && !shown.has(id)) this.entries.delete(id);
+  }
+
+  /** A session from REST (alone: with `booking` and `meeting`), or from the catalog (without the caller's own members). */
+  merge({ booking, meeting, ...view }) {
     const entry = this.entries.get(view.id);
     if (!entry) {
-      this.entries.set(view.id, { session: view, roster: null, joined: false, meeting: null, busy: null, note: null });
-    } else if (view.revision >= entry.session.revision) {
-      entry.session = { ...entry.session, ...view };
-    } else {
-      for (const name of OWN) if (name in view) entry.session[name] = view[name];
+      this.entries.set(view.id, { ...NOT_OURS, id: view.id, session: view, booking: booking ?? null, meeting: meeting ?? null, stale: false });
+      return;
     }
-    this.settle(view.id);
+    const { session } = entry;
+    if (view.revision >= session.revision || entry.stale) entry.session = { ...session, ...view };
+    else for (const name of OWN) if (name in view) session[name] = view[name];
+    if (booking !== undefined) entry.booking = booking;
+    else if (view.isBooked === false) entry.booking = null;
+    if (meeting !== undefined && !(entry.joined && meeting === null)) entry.meeting = meeting;
+    entry.stale = false;
+    this.settle(entry);
   }
 
-  /** A `session` message: the whole public state. Answers whether it was newer. */
-  state({ type, session: id, ...state }) {
-    const session = this.entries.get(id)?.session;
-    if (!session || state.revision <= session.revision) return false;
-    Object.assign(session, state);
-    session.endsAt = new Date(Date.parse(session.startsAt) + session.durationMinutes * 60_000).toISOString();
-    this.settle(id);
-    return true;
+  /** The whole public state, from the socket. Answers what is known of the session, null when that was newer. */
+  state({ session: id, ...state }) {
+    const entry = this.entries.get(id);
+    if (!entry || (state.revision <= entry.session.revision && !entry.stale)) return null;
+    entry.stale = false;
+    const endsAt = new Date(Date.parse(state.startsAt) + entry.session.durationMinutes * 60_000).toISOString();
+    entry.session = { ...entry.session, ...state, endsAt };
+    this.settle(entry);
+    return entry;
   }
 
   /** Nobody is in a session that is over. */
-  settle(id) {
-    const entry = this.entries.get(id);
+  settle(entry) {
     if (!isOpen(entry.session)) Object.assign(entry, { joined: false, meeting: null, roster: null });
   }
 
   enter(id, meeting) {
-    Object.assign(this.entries.get(id) ?? {}, { joined: true, meeting });
+    Object.assign(this.entries.get(id) ?? {}, { joined: true, meeting, note: null });
   }
 
   exit(id) {
     const entry = this.entries.get(id);
-    if (!entry) return;
-    Object.assign(entry, { joined: false, meeting: null, roster: entry.session.isExpert ? entry.roster : null });
+    if (entry) Object.assign(entry, { joined: false, meeting: entry.session.isExpert ? entry.meeting : null });
   }
 
-  roster({ session, revision, participants }) {
-    const entry = this.entries.get(session);
-    if (!entry || (entry.roster && entry.roster.revision > revision)) return;
-    entry.roster = { revision, people: new Map(participants.map((person) => [person.id, person])) };
-  }
-
-  /** A `presence` message. Answers false when one was missed: the roster must be asked for again. */
-  presence({ session, revision, previous, joined, left }) {
-    const entry = this.entries.get(session);
-    if (!entry || (entry.roster && revision <= entry.roster.revision)) return true;
-    if (entry.roster?.revision !== previous) return false;
-    for (const { id } of left) entry.roster.people.delete(id);
-    for (const person of joined) entry.roster.people.set(person.id, person);
-    entry.roster.revision = revision;
-    return true;
-  }
-
-  noRoster(id) {
-    const entry = this.entries.get(id);
-    if (entry) entry.roster = null;
-  }
-
-  /** A new connection: what it says counts, even if the hub began anew. */
-  forgetRevisions() {
-    for (const entry of this.entries.values()) {
-      entry.session.revision = 0;
-      entry.roster = null;
+  /** Holds that have ended by now: their seats are gone, whatever the hub says of them later. */
+  lapse(now) {
+    const over = [...this.entries.values()].filter(({ booking }) => booking?.status === "pending" && Date.parse(booking.expiresAt) <= now);
+    for (const entry of over) {
+      entry.booking = null;
+      Object.assign(entry.session, { isBooked: false, canJoin: !isFull(entry.session) });
     }
+    return over;
+  }
+
+  /** The connection is gone: what the next one says counts, even if the hub began anew. */
+  doubt() {
+    for (const entry of this.entries.values()) entry.stale = true;
   }
 
   /** Another person: what was the last one's own goes. */
   forgetPerson() {
     for (const entry of this.entries.values()) {
-      Object.assign(entry, { joined: false, meeting: null, roster: null, busy: null, note: null });
+      Object.assign(entry, NOT_OURS);
       for (const name of OWN) entry.session[name] = false;
     }
   }

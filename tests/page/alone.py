@@ -1,0 +1,22 @@
+"""A part of the page by itself: mounted in a document under the hub's own policy, without the shell around it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from tests.browser import Watched, chromium, opened
+from tests.running import Running, token
+
+
+def jane() -> Mapping[str, str]:
+    """The expert of `tests.running.EXPERT`, as the page knows who it speaks for."""
+    return {"id": "e-7", "name": "Dr. Jane Smith", "role": "expert", "token": token("e-7", "expert", "Dr. Jane Smith")}
+
+
+@asynccontextmanager
+async def document(hub: Running) -> AsyncIterator[Watched]:
+    """A document to mount parts in; one for all tests of a file, since to open it takes longer than a test."""
+    async with chromium() as browser:
+        async with opened(browser, f"{hub.url}/docs", timezone_id="Africa/Nairobi", locale="en-GB") as watched:
+            yield watched
