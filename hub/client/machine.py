@@ -201,6 +201,10 @@ class Machine:
     def _ready(self) -> bool:
         return self.connection.name == "open" and self._back_at is None
 
+    @property
+    def _ping_at(self) -> float:
+        return math.inf if any(self._talk.asks.of(Kind.PING)) else self._heard + PING_SECONDS
+
     def _become(self, connection: Connection) -> None:
         self.connection = connection
         self._talk.effects.append(connection)
@@ -249,12 +253,11 @@ class Machine:
             self._hang_up()  # it forgot to close
             self._dial(now)
             return
-        silent = now - self._heard
-        if not self._talk.tick(now, silent):
+        if not self._talk.tick(now, now - self._heard):
             self._lose("The hub did not answer.", now)
             return
         self._changed = self._talk.again(now) or self._changed
-        if silent >= PING_SECONDS and not any(self._talk.asks.of(Kind.PING)):
+        if now >= self._ping_at:
             self._talk.ping(now)
         if self._login is not None and self._login.renew_at is not None and now >= self._login.renew_at:
             self._want_token()
@@ -268,7 +271,7 @@ class Machine:
         elif name == "waiting" and self._back_at is not None:
             due = min(due, self._back_at)
         elif name == "open":
-            due = min(due, self._talk.due(), self._heard + PING_SECONDS)
+            due = min(due, self._talk.due(), self._ping_at)
             if self._back_at is not None:
                 due = min(due, self._back_at)
             if self._login is not None and self._login.renew_at is not None:
