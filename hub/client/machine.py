@@ -57,7 +57,7 @@ class Machine:
     def take(self, now: float) -> list[Effect]:
         """What is to be done, in order."""
         if self._changed and self._ready:
-            self._changed = False
+            self._changed, self._stirred = False, True
             self._talk.say_wishes(now)
         if self._stirred:
             self._stirred = False

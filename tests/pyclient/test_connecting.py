@@ -151,6 +151,13 @@ def test_an_answer_that_never_comes_is_a_lost_connection() -> None:
     assert Order.HANG_UP in body.orders
 
 
+def test_a_watch_that_is_never_answered_is_a_lost_connection_too() -> None:
+    body = opened()
+    body.watch(1)
+    body.later(ANSWER_SECONDS + 0.1)
+    assert body.connection.name == "waiting"
+
+
 def test_at_each_open_it_says_who_it_is_then_joins_then_watches_a_hundred_at_a_time_then_the_catalog() -> None:
     body = opened(with_tokens=True)
     body.enter(7)

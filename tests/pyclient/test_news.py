@@ -299,6 +299,6 @@ def test_every_message_of_the_hub_is_known() -> None:
 
 def _unknown(kind: str) -> bool:
     members = {"id": 1, "code": "c", "message": "m", "connection": "c", "in": 1, "reconnectIn": 1, "previous": 1}
-    lists = {"participants": [], "joined": [], "left": []}
+    lists: dict[str, list[str]] = {"participants": [], "joined": [], "left": []}
     sessions = (state(1, 1) | lists, state(1, 1), {"session": {"id": 1}})
     return all(read(json.dumps(members | one | {"type": kind})) is None for one in sessions)
