@@ -140,6 +140,8 @@ async def test_a_hub_that_ends_and_comes_again_finds_us_where_we_were(tmp_path: 
             await kill(first, how)
             second = await spawn(tmp_path, port, HUB_LEAVE_GRACE_SECONDS="2")
             try:
+                ann.retry()  # the process took its time to start
+                watcher.retry()
                 await ears.until(lambda: [one.again for one in ears.of(Joined)] == [False, True])
                 await seen.until(lambda: watcher.connection.name == "open")
                 await asyncio.wait_for(_live(second, session, 1), PATIENCE)
