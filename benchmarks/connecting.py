@@ -27,7 +27,7 @@ NOTES = (
     "  6455 §4.2.1 asks for and answers 101, and nothing else. bare answer: the accept key, nothing read or checked.",
     "  Until the 101 is there. They do less than the client must: the rates are its own, their CPU is a baseline.",
     "connect and watch: connect, upgrade, `welcome`, `watch`, `ok`, `session`.",
-    "auth and join: a `hub.client` that was welcomed says `auth` with a fresh token, and after its `ok` `join`, stored,",
+    "auth and join: a `hub.client` that was welcomed says `auth` with a fresh token, after its `ok` `join`, stored,",
     "  `ok`: another person each, all into one session, with what those who joined before are told meanwhile.",
     "CPU is the server's, all threads, so SQLite's is in it; that of PostgreSQL and Redis, other processes, is not.",
     "Each connection is closed outside the clock. Bare and hub take turns; the figures are medians of turns.",
