@@ -12,6 +12,7 @@ from statistics import median
 from benchmarks import seeding, servers, table
 from benchmarks.bookings import end
 from benchmarks.machine import Cores, Cost, Meter, at_rest, facts
+from benchmarks.people import Person, Wire, go_home
 from benchmarks.servers import Server, Stores, token
 from benchmarks.sockets import Socket, close, each
 
@@ -26,8 +27,8 @@ NOTES = (
     "  6455 §4.2.1 asks for and answers 101, and nothing else. bare answer: the accept key, nothing read or checked.",
     "  Until the 101 is there. They do less than the client must: the rates are its own, their CPU is a baseline.",
     "connect and watch: connect, upgrade, `welcome`, `watch`, `ok`, `session`.",
-    "auth and join: on an open socket, `auth` with a fresh token, `join`, stored, `ok`: another person each, all into",
-    "  one session, with what those who joined before are told meanwhile.",
+    "auth and join: a `hub.client` that was welcomed says `auth` with a fresh token, after its `ok` `join`, stored,",
+    "  `ok`: another person each, all into one session, with what those who joined before are told meanwhile.",
     "CPU is the server's, all threads, so SQLite's is in it; that of PostgreSQL and Redis, other processes, is not.",
     "Each connection is closed outside the clock. Bare and hub take turns; the figures are medians of turns.",
 )
@@ -126,17 +127,18 @@ async def _watch(hub: Server, session: int, people: int, at_once: int) -> Turn:
 
 async def _join(hub: Server, session: Session, at_once: int) -> Turn:
     tokens = [token(person) for person in session.people]
-    sockets = await each(len(tokens), at_once, lambda _: Socket.open(hub.port))
-    for socket in sockets:
-        socket.frames = 0
+    people = await each(len(tokens), at_once, lambda _: Person.at_the_door(hub.port))
 
-    async def join(number: int) -> Socket:
-        await sockets[number].enter(tokens[number], session.id)
-        return sockets[number]
+    async def join(number: int) -> Wire:
+        person = people[number]
+        person.wire.frames = 0
+        person.let_in(tokens[number])
+        await person.hub.join(session.id)
+        return person.wire
 
     turn, _ = await _turn(hub, len(tokens), at_once, join)
     await asyncio.to_thread(end, hub, session.id, len(tokens))
-    close(sockets)
+    await go_home(people)
     return turn
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from benchmarks import seeding, servers, table
 from benchmarks.client import PATIENCE, ask
 from benchmarks.machine import Cores, facts
+from benchmarks.people import Person, go_home
 from benchmarks.servers import Server, Stores, token
-from benchmarks.sockets import Socket, number
 from benchmarks.wrong import Wrong
+from hub.client import SessionState
 from hub.domain.people import Role
 
 STARTS = 30
@@ -21,7 +22,8 @@ WATCHERS = 200
 TARGET_MS = 50.0
 API = "/api/live-sessions"
 NOTES = (
-    "measured from before the expert's PATCH is sent, over a connection yet to be made, until a watcher has `active`.",
+    "measured from before the expert's PATCH is sent, over a connection yet to be made, until a watcher has `active`;",
+    "  each watcher is a `hub.client`.",
 )
 
 
@@ -30,32 +32,30 @@ async def run(folder: Path, stores: Stores, cores: Cores, watchers: int, say: Ca
     async with seeding.opened(stores):
         pass
     with servers.hub(folder, cores, stores) as hub:
-        sockets = await asyncio.gather(*(Socket.open(hub.port) for _ in range(watchers)))
+        people = await asyncio.gather(*(Person(hub.port).open() for _ in range(watchers)))
         say(f"start: {STARTS} sessions, {watchers} watchers each")
-        rounds = [await _start(hub, sockets) for _ in range(STARTS)]
-        for socket in sockets:
-            socket.transport.close()
+        rounds = [await _start(hub, people) for _ in range(STARTS)]
+        await go_home(people)
     verdicts = _verdicts([one for times, _ in rounds for one in times], [answered for _, answered in rounds])
     return table.report(f"{STARTS} sessions start, each before {watchers} watchers", facts(cores), [], verdicts, *NOTES)
 
 
-async def _start(hub: Server, sockets: list[Socket]) -> tuple[list[float], float]:
+async def _start(hub: Server, people: list[Person]) -> tuple[list[float], float]:
     expert = token("expert", Role.EXPERT)
     starts = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
     body = {"title": "Start", "startsAt": starts, "durationMinutes": 60}
     session = ask(hub.port, "POST", API, expert, body)["data"]["id"]
-    told: dict[Socket, float] = {}
+    told: list[float] = []
     everyone = asyncio.Event()
 
-    def heard(socket: Socket, payload: bytes) -> None:
-        if number(payload, b'"session":') == session and b'"status":"active"' in payload:
-            told.setdefault(socket, time.perf_counter())
-            if len(told) == len(sockets):
+    def heard(state: SessionState) -> None:
+        if state.session == session and state.status == "active":
+            told.append(time.perf_counter())
+            if len(told) == len(people):
                 everyone.set()
 
-    for socket in sockets:
-        socket.heard = heard
-    await asyncio.gather(*(socket.watch(session) for socket in sockets))
+    await asyncio.gather(*(person.watch(session) for person in people))
+    listening = [person.hub.on(SessionState, heard) for person in people]
     began = time.perf_counter()
     await asyncio.to_thread(ask, hub.port, "PATCH", f"{API}/{session}/start", expert)
     answered = time.perf_counter() - began
@@ -64,7 +64,9 @@ async def _start(hub: Server, sockets: list[Socket]) -> tuple[list[float], float
             await everyone.wait()
     except TimeoutError:
         raise Wrong("a watcher was never told that the session is active") from None
-    return [at - began for at in told.values()], answered
+    for stop in listening:
+        stop()
+    return [at - began for at in told], answered
 
 
 def _verdicts(told: list[float], answered: list[float]) -> list[table.Verdict]:

@@ -15,8 +15,9 @@ from benchmarks import seeding, servers, table
 from benchmarks.bookings import end
 from benchmarks.client import PATIENCE
 from benchmarks.machine import Cores, Cost, Meter, at_rest, facts
+from benchmarks.people import Person, go_home
 from benchmarks.servers import Server, Stores, token
-from benchmarks.sockets import Socket, close, each, number
+from benchmarks.sockets import Socket, each, number
 from benchmarks.wrong import Wrong
 
 PEOPLE = 2_000
@@ -40,7 +41,7 @@ HEADER = (
     "client busy",
 )
 NOTES = (
-    "everyone opens a socket, says who they are and watches before; the joins are asked for evenly over the time.",
+    "everyone is a `hub.client`, known and watching before; the joins are asked for evenly over the time.",
     "full count: from the last join's `ok` until everyone was told of all people, by the client's own loop; 0 when",
     "  they were told before that `ok` came.",
     "most in 1 s: the most `session` messages that any one socket got in any second, by a sliding window.",
@@ -121,14 +122,15 @@ async def run(
 
 async def _storm(hub: Server, session: int, names: Sequence[str], seconds: float, at_once: int) -> Storm:
     counts = Counts(len(names))
-    sockets = await _watchers(hub, session, names, at_once)
+    people = await _watchers(hub, session, names, at_once)
+    sockets = [person.wire for person in people]
     for socket in sockets:
         counts.arrivals[socket], socket.heard = [], counts.heard
     await at_rest(hub.pid)
     gc.collect()
     gc.freeze()  # thousands of sockets, which a collection under way would look through
     meter, began = Meter(hub.pid), perf_counter()
-    oks = await _joins(sockets, session, seconds)
+    oks = await _joins(people, session, seconds)
     try:
         async with asyncio.timeout(PATIENCE):
             await counts.everyone.wait()
@@ -138,7 +140,7 @@ async def _storm(hub: Server, session: int, names: Sequence[str], seconds: float
     for socket in sockets:
         socket.heard = None  # the session's end is not of the storm
     await asyncio.to_thread(end, hub, session, len(names))
-    close(sockets)
+    await go_home(people)
     return Storm(
         people=len(names),
         joining=last - began,
@@ -150,32 +152,29 @@ async def _storm(hub: Server, session: int, names: Sequence[str], seconds: float
     )
 
 
-async def _watchers(hub: Server, session: int, names: Sequence[str], at_once: int) -> list[Socket]:
+async def _watchers(hub: Server, session: int, names: Sequence[str], at_once: int) -> list[Person]:
     tokens = [token(name) for name in names]
 
-    async def come(one: int) -> Socket:
-        socket = await Socket.open(hub.port)
-        await socket.ask(type="auth", id=1, token=tokens[one])
-        await socket.watch(session)
-        return socket
+    async def come(one: int) -> Person:
+        return await Person.watching(hub.port, session, token=lambda: tokens[one])
 
     return await each(len(names), at_once, come)
 
 
-async def _joins(sockets: Sequence[Socket], session: int, seconds: float) -> list[tuple[float, float]]:
+async def _joins(people: Sequence[Person], session: int, seconds: float) -> list[tuple[float, float]]:
     """Let all join, evenly over `seconds`; when each asked, and had the `ok`."""
 
-    async def join(socket: Socket) -> tuple[float, float]:
+    async def join(person: Person) -> tuple[float, float]:
         asked = perf_counter()
-        await socket.ask(type="join", id=3, session=session)
+        await person.hub.join(session)
         return asked, perf_counter()
 
-    began, pace, joins = perf_counter(), seconds / len(sockets), []
-    for turn, socket in enumerate(sockets):
+    began, pace, joins = perf_counter(), seconds / len(people), []
+    for turn, person in enumerate(people):
         delay = began + turn * pace - perf_counter()
         if delay > 0:
             await asyncio.sleep(delay)
-        joins.append(asyncio.create_task(join(socket)))
+        joins.append(asyncio.create_task(join(person)))
     return await asyncio.gather(*joins)
 
 

@@ -189,7 +189,7 @@ def _reader(secret: str, settings: Settings) -> Tokens:
 
 @main.command()
 @click.argument("session_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
-@click.option("--url", default="ws://127.0.0.1:8000/ws", show_default=True, help="The hub's WebSocket address.")
+@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="Where the hub is.")
 @click.option("--count", type=click.IntRange(1), help="Stop after so many states.")
 def watch(session_id: int, url: str, count: int | None) -> None:
     """Show a session's live state in the terminal, until it is over."""

@@ -8,13 +8,10 @@ import secrets
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any, Self
-
-import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from typing import Self
 
 from hub.app import Hub
+from hub.client import Refusal, connect
 from hub.clock import utc_now
 from hub.domain import booking
 from hub.domain.model import Status
@@ -58,7 +55,7 @@ class Crowd:
         while True:
             session_id = await self._seat(actor)
             if session_id is not None:
-                with suppress(OSError, TimeoutError, WebSocketException):
+                with suppress(Refusal):
                     await self._visit(actor, session_id)
             await asyncio.sleep(random.uniform(SHORTEST_STAY, LONGEST_STAY) / 2)
 
@@ -78,18 +75,10 @@ class Crowd:
         return None
 
     async def _visit(self, actor: Actor, session_id: int) -> None:
-        token = sign(self._secret, actor.id, actor.name, actor.role, ttl=timedelta(hours=1), now=utc_now())
-        url = f"ws://{self._hub.settings.host}:{self._hub.settings.port}/ws"
-        headers = {"Authorization": f"Bearer {token}"}
-        async with connect(url, proxy=None, additional_headers=headers, compression=None) as socket:
-            await _say(socket, type="join", id=1, session=session_id)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(random.uniform(SHORTEST_STAY, LONGEST_STAY)):
-                    async for _ in socket:
-                        pass
+        settings = self._hub.settings
+        token = partial(sign, self._secret, actor.id, actor.name, actor.role, ttl=timedelta(hours=1))
+        async with connect(f"http://{settings.host}:{settings.port}", token=lambda: token(now=utc_now())) as hub:
+            await hub.join(session_id)
+            await asyncio.sleep(random.uniform(SHORTEST_STAY, LONGEST_STAY))
             if random.random() < 0.7:
-                await _say(socket, type="leave", id=2, session=session_id)
-
-
-async def _say(socket: ClientConnection, **message: Any) -> None:
-    await socket.send(msgspec.json.encode(message), text=True)
+                await hub.leave(session_id)

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Callable
-from typing import Any
 
-import msgspec
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
-
-PATIENCE_SECONDS = 30.0
-OVER = ("ended", "cancelled")
+from hub.client import Connection, Refusal, SessionState, connect
 
 
 class Unwatchable(Exception):
@@ -21,46 +13,41 @@ class Unwatchable(Exception):
 
 async def watch(session_id: int, url: str, count: int | None, show: Callable[[str], None]) -> None:
     """Show each new state until the session is over or `count` were shown; comes back after a restart."""
-    seen = 0
+    try:
+        hub = connect(url)
+    except ValueError as error:
+        raise Unwatchable(f"--url: {error}") from None
     shown = 0
-    wait = 0.0
-    while True:
+    unreachable: str | None = None
+
+    def changed(connection: Connection) -> None:
+        nonlocal unreachable
+        if connection.retry_in is not None and shown:
+            show(f"connection lost, coming back in {connection.retry_in:.1f} s")
+        elif connection.retry_in is not None:
+            unreachable = connection.reason or f"closed ({connection.code})"
+            states.close()
+
+    async with hub:
+        hub.on(Connection, changed)
         try:
-            async with connect(url, proxy=None, open_timeout=5) as socket:
-                wait = 0.0
-                await socket.send(msgspec.json.encode({"type": "watch", "id": 1, "sessions": [session_id]}), text=True)
-                async for frame in socket:
-                    message = msgspec.json.decode(frame)
-                    _must_go_on(message, session_id, url)
-                    if message["type"] == "drain":
-                        wait = message["reconnectIn"]
-                    if message["type"] == "session" and message["revision"] > seen:
-                        seen = message["revision"]
-                        shown += 1
-                        show(line(message))
-                        if message["status"] in OVER or shown == count:
-                            return
-        except InvalidURI as error:
-            raise Unwatchable(f"--url takes an address like ws://127.0.0.1:8000/ws, not {url!r}") from error
-        except (OSError, TimeoutError, ConnectionClosed, InvalidHandshake) as error:
-            if not seen:
-                raise Unwatchable(f"the hub can't be reached at {url}: {error}") from error
-        wait = wait or min(PATIENCE_SECONDS, random.uniform(0.5, 3))
-        show(f"connection lost, coming back in {wait:.1f} s")
-        await asyncio.sleep(wait)
+            with hub.watch(session_id) as states:
+                async for state in states:
+                    shown += 1
+                    show(line(state))
+                    if state.over or shown == count:
+                        return
+        except Refusal as refusal:
+            gone = refusal.code == "not_found"
+            why = f"there is no session {session_id} at {url}" if gone else f"the hub refused: {refusal}"
+            raise Unwatchable(why) from None
+    raise Unwatchable(f"the hub can't be reached at {url}: {unreachable}")
 
 
-def _must_go_on(message: dict[str, Any], session_id: int, url: str) -> None:
-    if message["type"] == "ok" and session_id in message.get("missing", ()):
-        raise Unwatchable(f"there is no session {session_id} at {url}")
-    if message["type"] == "error":
-        raise Unwatchable(f"the hub refused: {message['message']}")
-
-
-def line(message: dict[str, Any]) -> str:
+def line(state: SessionState) -> str:
     """One state for people."""
-    seats = "no limit" if message["maxParticipants"] is None else message["maxParticipants"]
+    seats = "no limit" if state.max_participants is None else state.max_participants
     return (
-        f"session {message['session']}  {message['status']:<9}  live {message['live']} (peak {message['peakLive']})  "
-        f"seats {message['participants']} of {seats}  revision {message['revision']}"
+        f"session {state.session}  {state.status:<9}  live {state.live} (peak {state.peak_live})  "
+        f"seats {state.participants} of {seats}  revision {state.revision}"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"hub", "hub.errors", "hub.protection"}),
+    frozenset({"hub", "hub.client", "hub.errors", "hub.protection"}),
     frozenset({"hub.domain", "hub.redisurl", "hub.values"}),
     frozenset(
         {
@@ -53,7 +53,7 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "jwt": ("hub.tokens", "hub.keys"),
     "redis": ("hub.bus.redis",),
     "uvicorn": ("hub.server", "hub.sockets"),
-    "websockets": ("hub.sockets", "hub.watching", "hub.crowd"),
+    "websockets": ("hub.sockets", "hub.client"),
 }
 """Where a library may be named at all."""
 

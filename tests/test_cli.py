@@ -266,7 +266,7 @@ async def test_watch_says_why_there_is_nothing_to_see(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         for number, url, said in (
             ("999", hub.ws, "there is no session 999"),
-            ("1", f"http://127.0.0.1:{hub.port}", "--url takes an address like ws://"),
+            ("1", f"ftp://127.0.0.1:{hub.port}", "--url: the hub's url takes an address like http://"),
             ("1", f"ws://127.0.0.1:{free_port()}/ws", "can't be reached"),
             ("1", f"ws://127.0.0.1:{hub.port}/nowhere", "can't be reached"),
         ):
@@ -284,7 +284,7 @@ async def test_watch_takes_only_an_id_that_a_session_can_have(tmp_path: Path) ->
 
 async def test_watch_ends_with_the_sentence_of_a_hub_that_refuses(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
-        with pytest.raises(Unwatchable, match="the hub refused: The message is not valid"):
+        with pytest.raises(Unwatchable, match="the hub refused: A session's id is a number from 1"):
             async with asyncio.timeout(PATIENCE):
                 await watch(2**31, hub.ws, None, print)
 

@@ -20,12 +20,12 @@ AUDIT = runpy.run_path(str(ROOT / ".ci" / "audit.py"))
 CHANCE: Mapping[str, str] = {
     "hub.bus.redis.sender": "spreads attempts",
     "hub.bus.redis.servers": "spreads attempts",
+    "hub.client.hub": "spreads attempts",
     "hub.crowd": "plays people",
     "hub.presence": "spreads attempts",
     "hub.sockets.lobby": "spreads who comes back",
     "hub.sockets.pulse": "spreads pings",
     "hub.store.postgresql": "spreads attempts",
-    "hub.watching": "spreads attempts",
     "hub.web.sse": "spreads who comes back",
 }
 """Where dice are no danger (bandit's B311 is off for them); ids and keys come from `secrets`."""
