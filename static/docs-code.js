@@ -59,8 +59,8 @@ async function copy({ currentTarget: button }) {
 
 const lines = (kind, text, name) => el("pre", { class: kind, tabindex: "0", role: "group", "aria-label": name }, el("code", {}, text));
 
-/** A block of `texts`: {language: text}; the second of two is JavaScript. `title` says what it is. */
-export function code(title, texts) {
+/** A block of `texts`: {language: text}; the second of two is JavaScript. `title` says what it is, `caption` when. */
+export function code(title, texts, caption) {
   const [[first, plain], second] = Object.entries(texts);
   const choices = second
     ? el("div", { class: "choices", role: "group", "aria-label": `Language of ${title}` },
@@ -68,6 +68,6 @@ export function code(title, texts) {
       el("button", { type: "button", "data-choice": "script", onclick: switched }, second[0]))
     : el("span", { class: "language" }, first);
   return el("div", { class: second ? "code both" : "code" },
-    el("div", { class: "bar" }, choices, el("button", { type: "button", class: "copy", onclick: copy }, el("span", {}, "Copy"), el("span", { class: "hide" }, ` ${title}`))),
+    el("div", { class: "bar" }, choices, caption ? el("span", { class: "caption" }, caption) : null, el("button", { type: "button", class: "copy", onclick: copy }, el("span", {}, "Copy"), el("span", { class: "hide" }, ` ${title}`))),
     lines("plain-text", plain, `${title}, ${first}`), second ? lines("script-text", second[1], `${title}, ${second[0]}`) : null);
 }

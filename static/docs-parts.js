@@ -3,7 +3,7 @@
 import { code } from "./docs-code.js";
 import { el } from "./dom.js";
 import { members, nameOf, parameters, prose, table, typeOf } from "./schema.js";
-import { connected, curl, exampleOf, javascript, ON_THE_CLIENT } from "./snippets.js";
+import { connected, curl, exampleOf, javascript, ON_THE_CLIENT, pageThatWatches } from "./snippets.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const BASE = "/api/live-sessions";
@@ -22,14 +22,14 @@ export function routes(openapi, origin) {
   const all = Object.entries(openapi.paths).flatMap(([path, methods]) => METHODS.filter((method) => methods[method]).map((method) => [path, method, methods[method]]));
   const told = all.flatMap(([, , { responses }]) => Object.entries(responses).map(([status, { description }]) => status + description));
   const usual = ([status, { description }]) => status >= "400" && told.filter((one) => one === status + description).length > all.length / 3;
-  return all.map(([path, method, about]) => operation(openapi, path, method, about, usual, origin));
+  return all.sort(([one], [other]) => one.localeCompare(other)).map(([path, method, about]) => operation(openapi, path, method, about, usual, origin));
 }
 
 function operation(openapi, path, method, about, usual, origin) {
   const answers = Object.entries(about.responses);
   const [own, shared] = [answers.filter((one) => !usual(one)), answers.filter(usual)];
   const asked = `${method.toUpperCase()} ${path}`;
-  return item(
+  return { path, ...item(
     about.operationId, method.toUpperCase(), path, path.replace(BASE, "") || "/",
     el("p", {}, ...prose(about.summary)),
     el("p", { class: "soft" }, ...prose(needs(about))),
@@ -40,7 +40,7 @@ function operation(openapi, path, method, about, usual, origin) {
     el("h4", {}, "Answers"),
     table(own.map(([status, response]) => [status, null, answer(response, asked)])),
     shared.length ? el("details", {}, el("summary", {}, "As from other routes: ", shared.map(([status]) => status).join(", ")), table(shared.map(([status, response]) => [status, null, answer(response)]))) : null,
-  );
+  ) };
 }
 
 function body(openapi, about) {
@@ -58,7 +58,7 @@ function answer({ description, content = {}, headers = {} }, asked) {
   const [[type, media] = []] = Object.entries(content);
   const refused = type?.includes("problem");
   const parts = refused ? description.split("\n\n").map((line) => el("p", {}, ...prose(line))) : [el("p", {}, ...shape(type, media?.schema))];
-  const named = Object.keys(headers).flatMap((name, index) => [index ? ", " : "With ", el("code", {}, name)]);
+  const named = Object.keys(headers).filter((name) => !name.startsWith("RateLimit")).flatMap((name, index) => [index ? ", " : "With ", el("code", {}, name)]);
   const example = exampleOf(media);
   return [
     ...parts,
@@ -83,11 +83,11 @@ function shape(type, schema) {
 export function messages({ operations, components }, id) {
   return operations[id].messages.map(({ $ref }) => {
     const { name, summary, payload, examples } = components.messages[nameOf($ref)];
-    const plain = examples.map((one) => `// ${one.summary}\n${AS_JSON(one.payload)}`).join("\n\n");
     const script = ON_THE_CLIENT[name];
     return item(`${id}-${name}`, null, name, name,
       el("p", {}, ...prose(summary)),
-      code(`message ${name}`, script ? { JSON: plain, JavaScript: script } : { JSON: plain }),
+      ...examples.map(({ summary: when, payload: said }, index) =>
+        code(`${name}, ${when}`, { JSON: AS_JSON(said), ...(script && !index ? { JavaScript: script } : {}) }, when)),
       script ? null : el("p", { class: "soft" }, "hub-client.js takes care of this by itself."),
       members(components.schemas[nameOf(payload.$ref)]));
   });
@@ -113,21 +113,27 @@ export function types(openapi, asyncapi) {
     schema.examples ? code(`a ${name}`, { JSON: AS_JSON(schema.examples[0]) }) : null));
 }
 
+/** What all routes have in common. */
+export function conventions(openapi) {
+  const { Problem } = openapi.components.schemas;
+  const types = Object.values(openapi.paths).flatMap((methods) => Object.values(methods)).flatMap(({ responses }) => Object.values(responses));
+  const told = Object.entries(Object.assign({}, ...types.map(({ headers }) => headers))).filter(([name]) => name.startsWith("RateLimit"));
+  return { path: "/api/", ...item("answers", null, "Every answer", "Every answer",
+    el("p", {}, "Success is ", el("code", {}, '{"success": true, "data": …}'), ", a list adds its ", el("code", {}, "pagination"), ". A refusal has a ", el("code", {}, "code"), " that never changes, a sentence for people, and for wrong input a pointer to each fault:"),
+    code("a refusal", { "application/problem+json": AS_JSON(Problem.examples[0]) }),
+    el("p", {}, "Each answer that is counted says how one stands:"),
+    table(told.map(([name, { description }]) => [name, null, [description]]))) };
+}
+
 /** What is needed before the first example. */
 export function clients(origin) {
-  const page = `<!doctype html>
-<p><output id="live">…</output> here</p>
-<script type="module">
-  ${connected(origin).split("\n")[0]}
-  connect().watch(1, ({ live }) => { document.getElementById("live").value = live; });
-</script>`;
   return [
     item("client-curl", null, "curl", "curl",
       el("p", {}, "The examples read two variables: whose token it is, and a session's id."),
       code("the variables of a shell", { shell: 'export TOKEN=…   # hub token --sub ada --role student --name "Ada"\nexport ID=1' })),
     item("client-javascript", null, "JavaScript", "JavaScript",
       el("p", {}, el("a", { href: "/static/hub-client.js" }, "hub-client.js"), " (types: ", el("a", { href: "/static/hub-client.d.ts" }, "hub-client.d.ts"), ") watches, joins and leaves over one socket. It comes back by itself, renews the token, drops what is old and repairs the roster. A page from another origin needs ", el("code", {}, "HUB_ALLOWED_ORIGINS"), "."),
-      code("a page that watches session 1", { HTML: page }),
+      code("a page that watches session 1", { HTML: pageThatWatches(origin) }),
       code("the hub that the messages' examples use", { JavaScript: connected(origin) })),
     item("client-python", null, "Python", "Python",
       el("p", {}, "The same promises, async, in ", el("code", {}, "hub.client"), "."),

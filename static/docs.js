@@ -2,7 +2,7 @@
 
 import { chooseAsBefore } from "./docs-code.js";
 import { findable } from "./docs-find.js";
-import { clients, closes, messages, routes, types } from "./docs-parts.js";
+import { clients, closes, conventions, messages, routes, types } from "./docs-parts.js";
 import { byId, el } from "./dom.js";
 
 async function read(path) {
@@ -22,10 +22,13 @@ try {
   const [openapi, asyncapi] = await Promise.all([read("/openapi.json"), read("/asyncapi.json")]);
   byId("lead").textContent = openapi.info.description;
   part("clients", "Clients", clients(location.origin));
-  part("routes", "REST, under /api/live-sessions", routes(openapi, location.origin));
+  const [rest, beside] = [[], []];
+  for (const route of [conventions(openapi), ...routes(openapi, location.origin)]) (route.path.startsWith("/api/") ? rest : beside).push(route);
+  part("routes", "REST, under /api/live-sessions", rest);
   part("say", asyncapi.operations.say.summary, messages(asyncapi, "say"));
   part("tell", asyncapi.operations.tell.summary, messages(asyncapi, "tell"));
   part("close-codes", "Close codes", closes(asyncapi));
+  part("beside", "Beside REST", beside);
   part("types", "Types", types(openapi, asyncapi));
   chooseAsBefore();
   byId("status").hidden = true;

