@@ -25,8 +25,10 @@ export function typeOf(schema) {
   return [schema.format ?? schema.type ?? "anything", limits(schema)];
 }
 
+/** A pattern is told by its description, where it has one. */
 function limits(schema) {
-  const told = LIMITS.filter(([key]) => key in schema).map(([key, before, after = ""]) => `${before}${schema[key]}${after}`);
+  const known = LIMITS.filter(([key]) => key in schema && !(key === "pattern" && schema.description));
+  const told = known.map(([key, before, after = ""]) => `${before}${schema[key]}${schema[key] === 1 ? after.replace(/s$/, "") : after}`);
   return told.length ? ` (${told.join(", ")})` : "";
 }
 
@@ -41,11 +43,14 @@ export function table(rows) {
     el("tr", {}, el("th", { scope: "row" }, el("code", {}, name), small ? el("small", {}, small) : null), el("td", {}, ...what)))));
 }
 
+/** What is said of a schema, or of the first of its choices that says something. */
+const said = (schema) => schema.description ?? (schema.anyOf ?? []).map((choice) => choice.description).find(Boolean);
+
 /** The members of an object's schema. */
 export function members(schema) {
   const required = new Set(schema.required ?? []);
   return table(Object.entries(schema.properties ?? {}).map(([name, about]) =>
-    [name, required.has(name) ? null : "optional", [...typeOf(about), standard(about), about.description ? el("p", { class: "soft" }, about.description) : null].filter(Boolean)]));
+    [name, required.has(name) ? null : "optional", [...typeOf(about), standard(about), said(about) ? el("p", { class: "soft" }, ...prose(said(about))) : null].filter(Boolean)]));
 }
 
 export function parameters(all) {

@@ -33,7 +33,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"hub.news", "hub.frames", "hub.keys", "hub.sealing", "hub.audit"}),
-    frozenset({"hub.bus"}),
+    frozenset({"hub.bus", "hub.samples"}),
     frozenset({"hub.ledger", "hub.rooms", "hub.tokens", "hub.migrations", "hub.spending"}),
     frozenset({"hub.presence", "hub.leases", "hub.resealing"}),
     frozenset({"hub.web", "hub.sockets"}),

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from hub import views
-from hub.sockets import closing
+from hub.sockets import closing, examples
 from hub.sockets.messages import Incoming, Outgoing
 
 REF = "#/components/schemas/{name}"
@@ -50,6 +50,7 @@ def _message(kind: Any) -> dict[str, Any]:
         "title": kind.__struct_config__.tag,
         "summary": " ".join((kind.__doc__ or "").split()),
         "payload": {"$ref": REF.format(name=kind.__name__)},
+        "examples": examples.of(kind),
     }
 
 

@@ -57,7 +57,8 @@ class Kept:
         """It, or that it has not changed. Whole, always: nobody asks for ranges of a few kilobytes."""
         form = self.zipped if takes_gzip(request.headers.getlist("accept-encoding")) else self.plain
         if names(request.headers.getlist("if-none-match"), form.tag):
-            kept = {name: form.headers[name] for name in ("cache-control", "etag", "vary")}
+            # Its type says which policy protects it: a page that got the closed one with its 304 lost its own scripts.
+            kept = {name: form.headers[name] for name in ("cache-control", "content-type", "etag", "vary")}
             return Response(status_code=304, headers=kept)
         return Response(form.content, headers=form.headers)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from hub import errors, news, views
 from hub.domain.payments import PaymentType
-from hub.web import forms
+from hub.web import examples, forms
 from hub.web.http import EVENT_STREAM, JSON, Operation
 from hub.web.pages import PLACES, Place
 from hub.web.payments import LONGEST_ID
@@ -66,6 +66,7 @@ def document(operations: Sequence[Operation]) -> bytes:
     for place in PLACES:
         paths[place.path] = {"get": _place(place, by_kind)}
     components["Problem"]["properties"]["code"]["enum"] = sorted(kind.code for kind in STATUSES)
+    components["Problem"]["examples"] = [examples.refusal()]
     return views.encode(
         {
             "openapi": "3.1.0",
@@ -111,7 +112,8 @@ def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     body = operation.body or operation.raw_body
     if body is not None:
         schema = {"anyOf": [schemas[body], OTHER_MESSAGE]} if operation.raw_body is not None else schemas[body]
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+        content = {"schema": schema, "examples": _example(examples.body(operation))}
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
     return described
 
 
@@ -119,9 +121,10 @@ def _place(place: Place, schemas: dict[Any, Any]) -> dict[str, Any]:
     schema = (
         {"type": "object" if place.media_type == JSON else "string"} if place.shows is None else schemas[place.shows]
     )
-    responses: dict[str, Any] = {
-        "200": {"description": place.summary, "content": {place.media_type: {"schema": schema}}}
-    }
+    content = {"schema": schema}
+    if place.example is not None:
+        content["examples"] = _example(place.example)
+    responses: dict[str, Any] = {"200": {"description": place.summary, "content": {place.media_type: content}}}
     if place.may_refuse:
         responses["503"] = _refusal([errors.Unavailable], schemas)
     if place.counted:
@@ -152,11 +155,14 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = []
     if operation.has_session:
         schema = {"type": "integer", "minimum": 1}
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": schema})
+        example = _example(examples.SESSION_ID)
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": schema, "examples": example})
     if operation.query is not None:
         form, components = _inline(operation.query)
+        asked = examples.QUERIES[operation.query]
         for name, about in form["properties"].items():
-            parameters.append({"name": name, "in": "query", "required": False, "schema": _resolved(about, components)})
+            parameter = {"name": name, "in": "query", "required": False, "schema": _resolved(about, components)}
+            parameters.append(parameter | ({"examples": _example(asked[name])} if name in asked else {}))
     if operation.body is forms.EditSession:
         parameters.append(_header("If-Match", {"type": "string"}))
     if operation.media_type == EVENT_STREAM:
@@ -192,16 +198,18 @@ def _resolved(schema: Any, components: dict[str, Any]) -> Any:
 def _success(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if operation.answers is None:
         schema = _event(schemas) if operation.media_type == EVENT_STREAM else {"type": "string"}
-        return {"description": operation.summary, "content": {operation.media_type: {"schema": schema}}}
+        content = {"schema": schema, "examples": _example(examples.answer(operation, _operation_id(operation)))}
+        return {"description": operation.summary, "content": {operation.media_type: content}}
     answer = schemas[operation.answers]
     members: dict[str, Any] = {"success": {"const": True}, "data": answer}
     if operation.listed:
         members = {**members, "data": {"type": "array", "items": answer}, "pagination": schemas[Pagination]}
     whole = {"type": "object", "properties": members, "required": list(members)}
-    response: dict[str, Any] = {
-        "description": operation.summary,
-        "content": {JSON: {"schema": answer if operation.bare else whole}},
+    content = {
+        "schema": answer if operation.bare else whole,
+        "examples": _example(examples.answer(operation, _operation_id(operation))),
     }
+    response: dict[str, Any] = {"description": operation.summary, "content": {JSON: content}}
     headers = []
     if operation.status == 201 and operation.body is not None:
         headers.append("Location")
@@ -210,6 +218,10 @@ def _success(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if headers:
         response["headers"] = {name: {"required": True, "schema": {"type": "string"}} for name in headers}
     return response
+
+
+def _example(value: Any) -> dict[str, Any]:
+    return {"example": {"value": value}}
 
 
 def _event(schemas: dict[Any, Any]) -> dict[str, Any]:

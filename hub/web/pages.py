@@ -94,6 +94,7 @@ class Place:
     media_type: str
     shows: type[views.View] | None = None
     may_refuse: bool = False
+    example: views.View | None = None
     counted: bool = True
 
 
@@ -102,13 +103,14 @@ JSON = "application/json"
 SVG = "image/svg+xml"
 
 PLACES = (
-    Place("/healthz", "The process lives", JSON, StatusView, counted=False),
+    Place("/healthz", "The process lives", JSON, StatusView, example=StatusView(status="ok"), counted=False),
     Place(
         "/readyz",
         "Database and bus answer, and the process is not draining",
         JSON,
         StatusView,
         may_refuse=True,
+        example=StatusView(status="ready"),
         counted=False,  # else a flood through a proxy that is not trusted would take the process out of service
     ),
     Place("/metrics", "This process's figures, for Prometheus", "text/plain"),
