@@ -315,8 +315,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         max_age=600,
     )
     sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere(hub.lobby.audit))]
-    free = frozenset(place.path for place in pages.PLACES if not place.counted)
-    counting = Middleware(Beside, gate=gate, rest=rest, free=free, preflights=bool(origins))
+    counting = Middleware(Beside, gate=gate, rest=rest, free=pages.uncounted(), preflights=bool(origins))
     application = _Application(
         routes=[*rest, *sockets, *more_routes, *beside],
         middleware=[counting, cors] if origins else [counting],

@@ -88,6 +88,10 @@ class Files:
         files = [path for path in folder.iterdir() if path.suffix in TYPES]
         self._files = {path.name: keep(path.read_bytes(), TYPES[path.suffix]) for path in files}
 
+    def paths(self, below: str) -> frozenset[str]:
+        """Where they are when this is mounted at `below`."""
+        return frozenset(below + name for name in self._files)
+
     def __getitem__(self, name: str) -> Kept:
         return self._files[name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from starlette.requests import Request
@@ -123,6 +124,19 @@ PLACES = (
 """Every route beside REST but for the page's own files, once: routing and the reference are made from this table."""
 
 
+@cache
+def _files() -> Files:
+    return Files(STATIC)
+
+
+def uncounted() -> frozenset[str]:
+    """The paths that no rate limit looks at: health, and the page's own files.
+
+    A page is a score of files, from memory; a class behind one address would use up its limit by opening it.
+    """
+    return frozenset(place.path for place in PLACES if not place.counted) | _files().paths("/static/")
+
+
 def routes(
     health: Health, metrics: Callable[[], bytes], metrics_type: str, openapi: bytes, asyncapi: bytes
 ) -> list[BaseRoute]:
@@ -131,7 +145,7 @@ def routes(
     async def figures(request: Request) -> Response:
         return Response(metrics(), media_type=metrics_type, headers={"cache-control": UNKEPT})
 
-    files = Files(STATIC)
+    files = _files()
     answers = {
         "/healthz": health.alive,
         "/readyz": health.ready,

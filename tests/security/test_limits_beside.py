@@ -20,7 +20,6 @@ ORIGIN = "https://lms.example"
 PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}
 PLACES: dict[str, tuple[str, str, dict[str, str], int]] = {
     **{place.path: ("GET", place.path, {}, 200) for place in pages.PLACES if place.counted},
-    "a file": ("GET", "/static/app.js", {}, 200),
     "no file": ("GET", "/static/none.js", {}, 404),
     "nothing": ("GET", "/nothing/here", {}, 404),
     "nothing of REST": ("GET", "/api/nothing", {}, 404),
@@ -65,6 +64,13 @@ async def test_A9_no_request_counts_twice(tmp_path: Path, origins: frozenset[str
 
     assert [answer.headers.get_list("ratelimit")[0][:13] for answer in answers] == ['"default";r=8', '"default";r=7']
     assert all(len(answer.headers.get_list("ratelimit")) == 1 for answer in answers)
+
+
+async def test_A9_a_class_behind_one_address_can_open_the_page(tmp_path: Path) -> None:
+    async with limited(tmp_path, 2) as hub, hub.http() as http:
+        statuses = {(await http.get("/static/app.js")).status_code for _ in range(5)}
+        assert statuses == {200}
+        assert told((await http.get("/")).headers)[0] == 1
 
 
 async def test_A9_that_the_process_lives_can_be_asked_without_end(tmp_path: Path) -> None:
