@@ -213,7 +213,8 @@ def build(settings: Settings, *, clock: Clock | None = None, more_routes: Sequen
     lost = _Later()
     lease = Lease(database, clock, settings.lease, lost)
     if shared is not None:
-        lease.look = partial(shared.look, partial(database.read, partial(care.time, now=utc_now())))
+        look = shared.look
+        lease.look = partial(database.read, lambda connection: look(partial(care.time, connection, utc_now())))
     presence = lease.drops = Presence(ledger, lease, vault, clock, doors=settings.doors, grace=settings.grace)
     tokens = _tokens(settings, clock)
     lobby = _lobby(settings, tokens, presence, rooms, clock)

@@ -111,18 +111,20 @@ class Presence:
         task.add_done_callback(self._leaving.discard)
 
     def drop(self, stay: Stay, at: datetime) -> None:
-        """The socket went at `at` without a word: leave as of then, but only after the grace. The first word counts."""
-        if stay in self._dropped:  # a socket that goes while it joins is told twice: at once, and after the join
-            return
-        left = max(0.0, (at + self._grace - self._clock()).total_seconds())
-        handle = asyncio.get_running_loop().call_later(left, self._grace_over, stay)
-        self._dropped[stay] = (at, handle)
+        """The socket went at `at` without a word: leave as of then, but only after the grace.
+
+        A socket that goes while it joins is told twice, at once and after the join: what was noted before that was
+        noted of no visit.
+        """
+        if stay not in self._dropped:
+            left = max(0.0, (at + self._grace - self._clock()).total_seconds())
+            handle = asyncio.get_running_loop().call_later(left, self._grace_over, stay)
+            self._dropped[stay] = (at, handle)
         self.unnoted[stay.visit_id] = at
 
-    def park(self, stay: Stay) -> None:
-        """The socket is gone because this process stops: whoever is still there closes the visit after the grace."""
-        if stay not in self._dropped:
-            self.unnoted.setdefault(stay.visit_id, self._clock())
+    def park(self, stay: Stay, at: datetime) -> None:
+        """The same where this process stops: whoever is still there closes the visit, as of `at`, after the grace."""
+        self.unnoted[stay.visit_id] = at
 
     async def close(self, patience: float) -> None:
         """Leave to others whose grace is not over, and wait up to `patience` seconds for leaves under way."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from hub.bus.memory import MemoryBus
-from hub.clock import SharedClock, utc_now
 from hub.domain.events import SessionChanged, VisitClosed
 from hub.domain.model import LeaveReason
-from hub.errors import Unavailable
 from hub.rooms import Comparing, Rooms
 from tests.domain.factories import a_session
 from tests.test_rooms import ANN, BEN, NOON, OPEN, PATIENCE, Ear, Slow, state
@@ -255,32 +253,3 @@ async def until_asked(source: Slow) -> None:
     async with asyncio.timeout(PATIENCE):
         while not source.refused:  # noqa: ASYNC110  it only counts
             await asyncio.sleep(0.001)
-
-
-async def test_a_shared_clock_goes_by_the_other_one_and_not_by_an_answer_that_took_too_long() -> None:
-    clock = SharedClock()
-
-    async def ahead() -> datetime:
-        return utc_now() + timedelta(hours=1)
-
-    async def late() -> datetime:
-        there = utc_now() - timedelta(hours=1)
-        await asyncio.sleep(0.6)
-        return there
-
-    await clock.look(ahead)
-    assert abs(clock() - utc_now() - timedelta(hours=1)) < timedelta(seconds=0.2)
-    await clock.look(late)
-    assert abs(clock() - utc_now() - timedelta(hours=1)) < timedelta(seconds=0.2)
-
-
-async def test_a_shared_clock_that_can_not_look_keeps_its_time() -> None:
-    clock = SharedClock()
-
-    async def away() -> datetime:
-        raise Unavailable()
-
-    before = clock()
-    with pytest.raises(Unavailable):
-        await clock.look(away)
-    assert clock() - before < timedelta(seconds=1)

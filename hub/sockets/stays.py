@@ -32,7 +32,7 @@ class Holder(Listener, Protocol):
 class Stays:
     """The visits of one connection."""
 
-    __slots__ = ("_asked", "_holder", "_joining", "_left", "_lobby", "_open", "_shown")
+    __slots__ = ("_asked", "_gone", "_holder", "_joining", "_left", "_lobby", "_open", "_shown")
 
     def __init__(self, lobby: Lobby, holder: Holder, left: Callable[[int], None]) -> None:
         """`left` is told each session that the connection is no longer present in."""
@@ -43,6 +43,7 @@ class Stays:
         self._joining: dict[int, LeaveReason | None] = {}
         self._asked: dict[Stay, datetime] = {}
         self._shown: dict[Stay, bool] = {}
+        self._gone: datetime | None = None
 
     def __contains__(self, session_id: int) -> bool:
         return session_id in self._open
@@ -89,7 +90,7 @@ class Stays:
         finally:
             ended = self._joining.pop(session_id, None)
         if self._holder.over:
-            self._drop(stay, self._lobby.clock())
+            self._drop(stay, self._gone or self._lobby.clock())
         elif ended is LeaveReason.CANCELLED:
             raise NotBooked(CANCELLED)
         elif ended is not None:
@@ -134,6 +135,7 @@ class Stays:
 
     def drop(self, at: datetime) -> None:
         """The socket went at `at` without a word; a join under way says so again once it is recorded."""
+        self._gone = at
         for stay in list(self._open.values()):
             self._drop(stay, at)
 
@@ -143,7 +145,7 @@ class Stays:
         if asked is not None:
             self._lobby.presence.leave_surely(stay, LeaveReason.LEFT, asked)
         elif self._lobby.draining:
-            self._lobby.presence.park(stay)
+            self._lobby.presence.park(stay, at)
         else:
             self._lobby.presence.drop(stay, at)
 

@@ -6,7 +6,7 @@ The tables are read past all code of the hub (tests/tables.py). What the driver 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -70,6 +70,10 @@ class Row:
     reason: str | None
     since: datetime
 
+    def __str__(self) -> str:
+        left = f"{self.left:%T.%f} ({self.reason})" if self.left else "now"
+        return f"{self.visit} at {self.node}, {self.joined:%T.%f} to {left}"
+
 
 def stored(where: Where) -> list[Row]:
     """Every visit, in order of joining."""
@@ -87,7 +91,7 @@ def findings(where: Where, log: Log, patience: Mapping[str, float]) -> list[str]
     """All that is wrong. `patience` is after how many seconds a process is dead that is `alive`, or `draining`."""
     visits = stored(where)
     sessions = sorted({visit.session for visit in visits} | {told.session for told in log.watchers})
-    wrong = [*ghosts(where, patience), *backwards(visits), *overlaps(visits, log.alone)]
+    wrong = [*ghosts(where, patience), *backwards(visits), *overlaps(visits, log)]
     wrong += [*unmatched(visits, log), *misdated(visits, log)]
     for session in sessions:
         wrong += people_counted(where, session) + seats_sold_once(where, session)
@@ -118,16 +122,20 @@ def backwards(visits: Iterable[Row]) -> Iterable[str]:
             yield f"visit {visit.visit} ends before it begins"
 
 
-def overlaps(visits: Iterable[Row], alone: Collection[str]) -> Iterable[str]:
+def overlaps(visits: Iterable[Row], log: Log) -> Iterable[str]:
     """Visits at the same time of people who had one connection at a time."""
     by_person: dict[tuple[int, str], list[Row]] = {}
     for visit in visits:
-        if visit.person in alone:
+        if visit.person in log.alone:
             by_person.setdefault((visit.session, visit.person), []).append(visit)
     for theirs in by_person.values():
         for first, second in pairwise(theirs):
             if first.left is None or first.left > second.joined:
-                yield f"visits {first.visit} and {second.visit} of {first.person} overlap"
+                by = f" by {(first.left - second.joined).total_seconds() * 1e3:.3f} ms" if first.left else ""
+                stay = log.stays.get(first.visit)
+                seen = f"ended by its client's clock {stay.ended:%T.%f}" if stay and stay.ended else "not ended there"
+                told = f"{first}, {seen}; {second}"
+                yield f"visits {first.visit} and {second.visit} of {first.person} overlap{by}: {told}"
 
 
 def unmatched(visits: Iterable[Row], log: Log) -> Iterable[str]:

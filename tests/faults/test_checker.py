@@ -23,7 +23,7 @@ BREAKS = (
     ("UPDATE nodes SET state = 'dead'", "visit ann's is open under NODE, which is dead"),
     ("UPDATE nodes SET last_beat = '2025-01-01'", "visit ann's is open under NODE, alive and silent for"),
     (f"{IN} left_at = '2025-01-01'{OF_BEN}", "visit ben's old ends before it begins"),
-    (f"{IN} left_at = '2125-01-01'{OF_ANN} AND reason = 'left'", "visits ann's old and ann's of ann overlap"),
+    (f"{IN} left_at = '2125-01-01'{OF_ANN} AND reason = 'left'", "visits ann's old and ann's of ann overlap by "),
     (f"{IN} left_at = '2125-01-01'{OF_BEN}", "visit ben's old ended +"),
     (
         f"{IN} left_at = joined_at, reason = 'left'{OF_ANN} AND left_at IS NULL",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
 
 from hub.app import Hub
-from tests.running import PATIENCE, Client, Running, bearer, now
+from tests.running import PATIENCE, Client, Running, bearer, now, running
 from tests.sockets import inside
-from tests.stored import until_visits
+from tests.stored import moment, until_visits
 from tests.storm import people_counted
+from tests.tables import ask
 
 PEOPLE = [f"s-{number}" for number in range(40)]
 
@@ -93,3 +97,44 @@ async def test_a_leave_that_is_said_while_the_join_is_under_way_counts_as_said_t
     assert [row.reason for row in rows] == ["left", "left"]
     assert rows[1].left is not None
     assert rows[1].left <= said + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("draining", [False, True])
+async def test_a_socket_that_goes_while_it_joins_dropped_when_it_went_though_no_visit_was_there_to_note_it_at(
+    tmp_path: Path, draining: bool
+) -> None:
+    gate = threading.Event()
+    async with running(tmp_path, leave_grace_seconds=PATIENCE) as alone:
+        hub = alone.hub
+        assert hub is not None
+        session = (await alone.create())["id"]
+        for person in ("ann", "ben"):
+            await alone.book(session, person)
+        async with Client.at(alone, "ann") as client:
+            stuck = asyncio.create_task(hub.database.transact(lambda connection: gate.wait(PATIENCE)))
+            before = asyncio.create_task(alone.call("DELETE", f"/{session}/book", bearer("ben")))
+            async with asyncio.timeout(PATIENCE):
+                while not hub.ledger.busy:  # noqa: ASYNC110  as above
+                    await asyncio.sleep(0.002)
+            await client.send({"type": "join", "session": session})
+            await waiting(hub, 1)
+            hub.lobby.draining = draining
+            hub.lobby.send_home(0.1)
+            noting = asyncio.create_task(hub.lease.drain())  # it notes drops first: before the join has its turn
+            await asyncio.sleep(0)
+            released = now()
+            gate.set()
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(stuck, before, noting)
+        assert await noted(alone) < released
+
+
+async def noted(alone: Running) -> datetime:
+    """When the socket of the only visit went, once a beat has written that down."""
+    assert alone.hub is not None
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            await alone.hub.lease.beat()
+            at = [moment(dropped) for dropped in ask(alone.where, "SELECT dropped_at FROM session_participants")]
+            if at and at[0] is not None:
+                return at[0]
