@@ -1,6 +1,6 @@
 // The views beside the sessions: the form for a new or known session, and an address where nothing is.
 
-import { el } from "./dom.js";
+import { el, styled } from "./dom.js";
 
 const state = (title, text, href, label) =>
   el("div", { class: "state" }, el("h1", { tabindex: "-1" }, title), el("p", {}, text), el("a", { class: "button primary", href }, label));
@@ -32,7 +32,7 @@ export class FormPage {
       const text = actor ? "Students book seats and join." : "Choose at the top who you are, or sign in.";
       return this.node.replaceChildren(state("This is for experts", text, "#/", "See all sessions"));
     }
-    const { SessionForm } = await import("./form.js");
+    const [{ SessionForm }] = await Promise.all([import("./form.js"), styled("/static/expert.css")]);
     if (this.actor !== actor) return;
     const session = this.id && (this.sessions.store.get(this.id)?.session ?? { id: this.id });
     this.form = new SessionForm({ session: session || null, actor, done: (saved) => this.done(saved), cancel: () => this.leave(this.id) });
