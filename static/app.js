@@ -58,7 +58,7 @@ async function show() {
   view.close?.();
   view = made;
   main.replaceChildren(view.node);
-  sessions.open(next.name === "one" ? next.id : null);
+  sessions.open(next.id);
   view.update({ sessions, who, now: Date.now() });
   showTitle();
   window.scrollTo(0, view === list ? listAt : 0);
@@ -132,7 +132,7 @@ async function begin() {
   if (!actor) return render();
   sessions.actor = actor;
   sessions.load();
-  if (route.name === "one") sessions.open(route.id);
+  if (route.id !== null) sessions.open(route.id);
 }
 
 async function goLive(known) {

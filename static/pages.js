@@ -5,6 +5,8 @@ import { el, styled } from "./dom.js";
 const state = (title, text, href, label) =>
   el("div", { class: "state" }, el("h1", { tabindex: "-1" }, title), el("p", {}, text), el("a", { class: "button primary", href }, label));
 
+const GONE = "No such session";
+
 export class Lost {
   constructor() {
     this.title = "Not found";
@@ -21,10 +23,17 @@ export class FormPage {
     this.node = el("div");
   }
 
-  update({ who: { actor } }) {
+  update({ sessions, who: { actor } }) {
+    if (sessions.opened.missing) return this.lost();
     if (actor?.id === this.actor?.id && this.actor !== undefined) return;
     this.actor = actor;
     this.show(actor);
+  }
+
+  lost() {
+    if (this.title === GONE) return;
+    this.title = GONE;
+    this.node.replaceChildren(state("There is no such session", `Nothing has the number ${this.id}.`, "#/", "See all sessions"));
   }
 
   async show(actor) {
@@ -33,7 +42,7 @@ export class FormPage {
       return this.node.replaceChildren(state("This is for experts", text, "#/", "See all sessions"));
     }
     const [{ SessionForm }] = await Promise.all([import("./form.js"), styled("/static/expert.css")]);
-    if (this.actor !== actor) return;
+    if (this.actor !== actor || this.title === GONE) return;
     const session = this.id && (this.sessions.store.get(this.id)?.session ?? { id: this.id });
     this.form = new SessionForm({ session: session || null, actor, done: (saved) => this.done(saved), cancel: () => this.leave(this.id) });
     this.node.replaceChildren(this.form.node);
