@@ -1,7 +1,6 @@
 // The page: who looks, at what, and how the connection is.
 
 import { byId, el, setText } from "./dom.js";
-import { connect } from "./hub-client.js";
 import { List } from "./list.js";
 import { People } from "./people.js";
 import { routeOf } from "./router.js";
@@ -10,16 +9,16 @@ import { Sessions } from "./sessions.js";
 const TICK = 1_000;
 const SLOW_TICKS = 20;
 const SAID_FOR = 5_000;
+const WARM_AFTER = 2_000;
 
 const main = byId("main");
 const who = { actor: null, isDemo: false };
 const people = new People(become);
-let known = null; // settled once it is known who looks
+let hub = null; // its client is loaded beside the first list, which does not wait for it
 let frame = null;
 let ticks = 0;
 
-const hub = connect({ token: async () => (await known, who.actor?.token ?? null) });
-const sessions = new Sessions(hub, { changed: render, say, signedOut });
+const sessions = new Sessions({ changed: render, say, signedOut });
 const list = new List({
   act: (name, id) => sessions.act(name, id),
   find: (wanted) => sessions.find(wanted),
@@ -30,6 +29,7 @@ let view = list;
 let route = { name: "list", id: null };
 let listAt = 0;
 let isStart = true;
+let wasOpen = false;
 
 // What is shown.
 
@@ -58,7 +58,7 @@ async function show() {
   view.close?.();
   view = made;
   main.replaceChildren(view.node);
-  sessions.open(next.name === "one" ? next.id : null);
+  sessions.open(next.id);
   view.update({ sessions, who, now: Date.now() });
   showTitle();
   window.scrollTo(0, view === list ? listAt : 0);
@@ -96,9 +96,12 @@ function say(text) {
 }
 
 function showConnection() {
+  if (!hub) return;
   const { name, retryAt, reason } = hub.connection;
   const wait = retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)) : 0;
-  const words = { connecting: "Connecting…", open: "Live", waiting: "Reconnecting…", stopped: "Stopped" };
+  wasOpen ||= name === "open";
+  const again = wasOpen ? "Reconnecting…" : "Connecting…"; // one word for all tries: it is read aloud
+  const words = { connecting: again, open: "Live", waiting: again, stopped: "Stopped" };
   const box = byId("connection");
   box.dataset.state = name;
   box.title = reason ?? "The connection to the hub";
@@ -129,14 +132,21 @@ async function begin() {
   if (!actor) return render();
   sessions.actor = actor;
   sessions.load();
-  if (route.name === "one") sessions.open(route.id);
+  if (route.id !== null) sessions.open(route.id);
+}
+
+async function goLive(known) {
+  const { connect } = await import("./hub-client.js");
+  hub = connect({ token: async () => (await known, who.actor?.token ?? null) });
+  hub.on("connection", showConnection);
+  hub.on("refused", ({ message }) => signedOut(message));
+  byId("retry").addEventListener("click", () => hub.retry());
+  sessions.follow(hub);
+  showConnection();
 }
 
 sessions.load();
-known = begin();
-hub.on("connection", showConnection);
-hub.on("refused", ({ message }) => signedOut(message));
-byId("retry").addEventListener("click", () => hub.retry());
+goLive(begin());
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
@@ -151,6 +161,6 @@ setInterval(() => {
   ticks += 1;
   if (ticks % SLOW_TICKS === 0) render();
 }, TICK);
-showConnection();
 await show();
 isStart = false;
+setTimeout(() => import("./one.js").catch(() => null), WARM_AFTER); // a click must not wait for it, nor find the hub away

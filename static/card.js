@@ -2,11 +2,12 @@
 
 import { Buttons } from "./actions.js";
 import { el, fill, setText } from "./dom.js";
-import { countdown, duration, hold, leaf, left, money, seats, timeOfDay, when } from "./format.js";
+import { countdown, duration, hold, leaf, left, money, seats, when } from "./format.js";
 import { isHeld, isOpen } from "./store.js";
 import { Strip } from "./strip.js";
 
-export const STATUS = { scheduled: "Scheduled", active: "Live", ended: "Ended", cancelled: "Called off" };
+const TICKS = 3_600_000;
+const STATUS = { scheduled: "Scheduled", active: "Live", ended: "Ended", cancelled: "Called off" };
 
 /** What kind of session it is to this person, as [text, kind]. */
 export function pills({ session, joined }) {
@@ -18,7 +19,7 @@ export function pills({ session, joined }) {
 }
 
 /** "41 here now", the number first. */
-export const here = ({ status, live }) => `${live.toLocaleString()} ${status === "active" ? "here now" : "here already"}`;
+export const here = ({ status, live }) => `${live.toLocaleString()} ${status === "active" ? "here now" : live ? "here early" : "here yet"}`;
 
 export function meetingLine({ joined, meeting, session }) {
   const isWeb = meeting?.url?.startsWith("https://");
@@ -87,21 +88,21 @@ export class Card {
 
   showTile({ status, startsAt, live, peakLive }, now) {
     const { day, month } = leaf(startsAt);
-    const soon = left(Date.parse(startsAt) - now);
+    const rest = Date.parse(startsAt) - now;
     const [number, unit] = {
-      scheduled: [day, `${month} · ${timeOfDay(startsAt)}`],
+      scheduled: [day, month],
       active: [String(live), "live now"],
       ended: [String(peakLive), "at the peak"],
       cancelled: [day, month],
     }[status];
-    const isTicking = status === "scheduled" && soon?.unit === "minutes";
+    const isTicking = status === "scheduled" && rest > 0 && rest < TICKS;
     if (status === "active" && this.number.textContent !== number && this.number.textContent !== "") {
       this.number.getAnimations().forEach((move) => move.cancel());
       this.number.classList.remove("moved");
       requestAnimationFrame(() => this.number.classList.add("moved"));
     }
     this.tile.classList.toggle("ticks", isTicking);
-    setText(this.number, isTicking ? soon.number : number);
+    setText(this.number, isTicking ? left(rest) : number);
     setText(this.unit, isTicking ? "to the start" : unit);
   }
 }

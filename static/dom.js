@@ -19,6 +19,16 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+const sheets = new Map();
+
+/** A style sheet that few views need, loaded once; settled when it is there, or can't be had. */
+export function styled(href) {
+  if (!sheets.has(href)) {
+    sheets.set(href, new Promise((done) => document.head.append(el("link", { rel: "stylesheet", href, onload: done, onerror: done }))));
+  }
+  return sheets.get(href);
+}
+
 /** New children only when `key`, which says what they show, has changed. */
 export function fill(node, key, children) {
   if (node.shows === key) return;

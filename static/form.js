@@ -15,7 +15,7 @@ const LOCKED = "The session is live: its title, description and meeting can be c
 export class SessionForm {
   /** `session` is the one to edit, null for a new one; `done(session)` follows what was saved or called off, `cancel()` giving up. */
   constructor({ session, actor, done, cancel }) {
-    Object.assign(this, { id: session?.id ?? null, session, actor, done, cancel, base: null, touched: new Set(), busy: false });
+    Object.assign(this, { id: session?.id ?? null, session, actor, done, cancel, base: null, touched: new Set(), said: {}, busy: false });
     this.when = el("output", { class: "when full", for: "f-startsAt f-timezone f-durationMinutes" });
     this.summary = el("p", { class: "note", role: "alert", hidden: true });
     this.news = el("div", { class: "news", role: "group", "aria-label": "What has changed meanwhile", tabindex: "-1", hidden: true });
@@ -24,8 +24,9 @@ export class SessionForm {
     const callOff = { type: "button", class: "button danger", "data-action": "callOff", onclick: () => this.callOff() };
     this.off = this.id ? el("button", callOff, "Call it off…") : null;
     const give = el("button", { type: "button", class: "button plain", onclick: () => cancel() }, "Cancel");
+    this.footer = el("footer", {}, this.off, el("span", { class: "gap" }), give, this.send);
     this.form = el("form", { id: "session-form", novalidate: true, "aria-labelledby": "session-form-title" }, this.locked, this.news,
-      ...groups(!this.id, { When: this.when }), this.summary, el("footer", {}, this.off, el("span", { class: "gap" }), give, this.send));
+      ...groups(!this.id, { When: this.when }), this.summary, this.footer);
     this.title = el("h1", { id: "session-form-title", tabindex: "-1" }, this.id ? "Edit session" : "New session");
     this.state = el("div", { class: "state", role: "status", hidden: true });
     this.node = el("div", { class: "session-form" }, this.title, this.state, this.form);
@@ -41,7 +42,7 @@ export class SessionForm {
     });
     this.form.addEventListener("input", ({ target }) => this.hint(target.name, false));
     // A field that is left may show what is wrong with it, and would move the button away from under the click.
-    this.form.querySelector("footer").addEventListener("mousedown", (event) => event.preventDefault());
+    this.footer.addEventListener("mousedown", (event) => event.preventDefault());
     this.form.addEventListener("focusout", ({ target }) => target.name && this.hint(target.name, true));
   }
 
@@ -98,11 +99,12 @@ export class SessionForm {
     return Object.fromEntries(Object.entries(found).filter(([name]) => !this.input(name).disabled));
   }
 
-  /** As they type: a fault is shown once they have left the field, and goes as soon as it is mended. */
+  /** As they type: a fault is shown once they have left the field, and goes as soon as it is mended; the hub's when it is changed. */
   hint(name, left) {
     const values = this.read();
     if (left && values[name]?.trim()) this.touched.add(name);
-    const found = this.faults(values);
+    const said = Object.entries(this.said).filter(([one, { value }]) => values[one] === value).map(([one, { words }]) => [one, words]);
+    const found = { ...Object.fromEntries(said), ...this.faults(values) };
     for (const one of TOGETHER[name] ?? [name]) this.mark(one, this.touched.has(one) ? found[one] : null);
     this.tellWhen(values);
   }
@@ -171,6 +173,8 @@ export class SessionForm {
       if (name in NAMES) found[name] = [found[name], sentence(detail)].filter(Boolean).join(" ");
       else rest.push(sentence(`${pointer} ${detail}`));
     }
+    const values = this.read();
+    this.said = Object.fromEntries(Object.entries(found).map(([name, words]) => [name, { value: values[name], words }]));
     this.show(found, Object.keys(found).length || rest.length ? rest : [message]);
   }
 

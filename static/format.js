@@ -20,7 +20,7 @@ function day(date, now) {
   return word.charAt(0).toLocaleUpperCase() + word.slice(1);
 }
 
-export const timeOfDay = (instant) => clock.format(new Date(instant));
+const timeOfDay = (instant) => clock.format(new Date(instant));
 
 /** "Today, 14:30 – 15:30". */
 export function when(session, now) {
@@ -69,7 +69,7 @@ export function money(price) {
 export function seats(session) {
   if (session.maxParticipants === null) return `${session.participants} booked, no limit`;
   const free = Math.max(0, session.maxParticipants - session.participants);
-  if (free === 0) return `Full: all ${session.maxParticipants} seats taken`;
+  if (free === 0) return session.maxParticipants === 1 ? "Full: its one seat is taken" : `Full: all ${session.maxParticipants} seats taken`;
   return `${free} of ${session.maxParticipants} seats left`;
 }
 
@@ -82,27 +82,30 @@ export const initials = (name) =>
 
 const two = (number) => String(number).padStart(2, "0");
 
-/** What is left of `ms`, as it ticks: {number, unit}; null when nothing is. */
+const words = (...parts) => parts.filter(([count]) => count).map(([count, unit]) => `${count} ${unit}`).join(" ");
+
+/** What is left of `ms`: "9:41" and ticking below an hour, else "5 h 12 min", "1 day 3 h", "3 days"; null when nothing is. */
 export function left(ms) {
   if (ms <= 0) return null;
   const seconds = Math.ceil(ms / 1000);
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);
-  if (hours >= 48) return { number: String(Math.floor(hours / 24)), unit: "days" };
-  if (hours >= 1) return { number: `${hours}:${two(minutes % 60)}`, unit: "hours" };
-  return { number: `${minutes}:${two(seconds % 60)}`, unit: "minutes" };
+  if (hours >= 48) return `${Math.floor(hours / 24)} days`;
+  if (hours >= 24) return words([1, "day"], [hours - 24, "h"]);
+  if (hours >= 1) return words([hours, "h"], [minutes % 60, "min"]);
+  return `${minutes}:${two(seconds % 60)}`;
 }
 
 /** The countdown to a session's start. */
 export function countdown(session, now) {
-  const start = left(Date.parse(session.startsAt) - now);
-  return start ? `Starts in ${start.number} ${start.unit}` : `Was due ${fromNow(session.startsAt, new Date(now))}`;
+  const rest = left(Date.parse(session.startsAt) - now);
+  return rest ? `Starts in ${rest}` : `Was due ${fromNow(session.startsAt, new Date(now))}`;
 }
 
 /** How long a seat is held for its payment. */
 export function hold(booking, now) {
   const rest = left(Date.parse(booking.expiresAt) - now);
-  return rest ? `Held for you, ${rest.number} ${rest.unit} left to pay` : "The time to pay is over";
+  return rest ? `Held for you: ${rest} left to pay` : "The time to pay is over";
 }
 
 /** A session's time where it takes place, null when that is the reader's own. */

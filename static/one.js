@@ -2,7 +2,7 @@
 
 import { Buttons } from "./actions.js";
 import { here, meetingLine, pills } from "./card.js";
-import { el, fill, setText } from "./dom.js";
+import { el, fill, setText, styled } from "./dom.js";
 import { countdown, duration, hold, money, seats, there, when } from "./format.js";
 import { Room } from "./room.js";
 import { isHeld, isOpen } from "./store.js";
@@ -114,8 +114,7 @@ export class One {
   async showExpert({ session, roster }, actor) {
     if (!session.isExpert || !actor) return this.dropExpert();
     this.wanted = actor;
-    if (!this.loading) this.loading = import("./expert.js");
-    const { ExpertParts } = await this.loading;
+    const [{ ExpertParts }] = await Promise.all([import("./expert.js"), styled("/static/expert.css")]);
     if (this.wanted !== actor || this.closed) return;
     if (!this.expert) {
       this.expert = new ExpertParts({ id: this.id, actor, say: this.on.say });

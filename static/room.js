@@ -33,7 +33,8 @@ export class Room {
     this.people.hidden = !roster;
     setText(this.count, session.live.toLocaleString());
     const unseen = Math.max(0, session.live - people.length);
-    const taken = Math.max(0, session.participants - Math.max(session.live, people.length));
+    const hosts = people.filter(({ role }) => role === "expert").length; // a host is here without a seat
+    const taken = Math.max(0, session.participants - session.live + hosts);
     const free = session.maxParticipants === null ? 0 : Math.max(0, session.maxParticipants - session.participants);
     this.showDots(unseen, taken, free);
     setText(this.words, words({ session, roster, joined, unseen, taken, free }));
@@ -84,7 +85,7 @@ export class Room {
 
 function words({ session, roster, joined, unseen, taken, free }) {
   const count = (number, words) => number > 0 && `${number.toLocaleString()} ${words}`;
-  const told = [count(taken, "with a seat, not here yet"), count(free, free === 1 ? "seat free" : "seats free")].filter(Boolean).join(", ");
+  const told = [count(taken, session.live ? "more with a seat" : "with a seat"), count(free, free === 1 ? "seat free" : "seats free")].filter(Boolean).join(", ");
   const names = roster
     ? unseen > 0 && `and ${unseen.toLocaleString()} more are here`
     : session.live > 0 && (joined ? "The host keeps the names to themselves, or there are too many to show" : "Who is here is shown to those who are in");

@@ -5,6 +5,8 @@ import { inLocalTime } from "./format.js";
 import { isHeld, isOpen, Store } from "./store.js";
 
 const SPREAD = 1_500;
+const ASK_EVERY = 60_000;
+const HOUR = 3_600_000;
 const SIGNED_OUT = new Set(["token_expired", "unauthenticated"]);
 /** How many pages there may be: the hub lets a connection watch 500 sessions. */
 const PAGES = 9;
@@ -16,19 +18,29 @@ const DONE = {
   pay: ({ outcome }) => (outcome === "confirmed" ? "Paid. The seat is yours." : "The money came too late for the seat, and goes back."),
 };
 
+/** A seat without the meeting, which is shown from some minutes before the start. */
+const waitsForDoors = ({ session, meeting, booking }, now) =>
+  booking?.status === "confirmed" && !meeting && session.status === "scheduled" && Date.parse(session.startsAt) - now < HOUR;
+
 export class Sessions {
   /** `on` = {changed, say, signedOut}. */
-  constructor(hub, on) {
-    Object.assign(this, { hub, on, actor: null, run: 0, watched: new Map(), store: new Store() });
+  constructor(on) {
+    Object.assign(this, { hub: null, on, actor: null, run: 0, watched: new Map(), store: new Store() });
     this.wanted = { filter: "open", q: "", free: false, available: false, mine: false };
     this.list = { pages: 1, more: false, loading: true, failure: null };
     this.opened = { id: null };
+  }
+
+  /** From now on what is shown is seen live. */
+  follow(hub) {
+    this.hub = hub;
     hub.on("connection", (now) => this.connected(now));
     hub.on("roster", ({ session, people }) => this.changed(session, (entry) => Object.assign(entry, { roster: people })));
     hub.on("joined", ({ session, meeting }) => this.changed(session, () => this.store.enter(session, meeting)));
     hub.on("ejected", (out) => this.ejected(out));
     hub.on("missing", ({ session }) => session === this.opened.id && this.missing());
     hub.watchCatalog(({ session }) => this.catalogued(session));
+    this.watchShown();
   }
 
   changed(id, how) {
@@ -118,6 +130,7 @@ export class Sessions {
   // The socket.
 
   watchShown() {
+    if (!this.hub) return;
     const wanted = new Set(this.store.entries.keys());
     if (this.opened.id !== null) wanted.add(this.opened.id);
     for (const [id, stop] of this.watched) {
@@ -171,7 +184,7 @@ export class Sessions {
     this.actor = actor;
     this.store.forgetPerson();
     if (!actor) this.wanted.mine = false;
-    this.hub.signIn();
+    this.hub?.signIn();
     if (this.opened.id !== null) this.refresh(this.opened.id);
     return this.load();
   }
@@ -192,6 +205,7 @@ export class Sessions {
   }
 
   async join({ id, session }) {
+    if (!this.hub) throw new api.Refusal("Not connected yet. Try again in a moment.");
     await this.hub.join(id);
     this.on.say(`You are in: ${session.title}.`);
   }
@@ -207,15 +221,21 @@ export class Sessions {
     const answer = await api[name](name === "pay" ? booking.id : id, this.actor);
     if ("revision" in answer) this.store.merge(answer);
     if (name === "cancelBooking") {
-      if (this.hub.isIn(id)) await this.hub.leave(id).catch(() => null); // the hub has shown them out already
+      this.store.get(id).heldUntil = null;
+      if (this.hub?.isIn(id)) await this.hub.leave(id).catch(() => null); // the hub has shown them out already
       this.store.exit(id);
     }
     this.on.say(DONE[name](answer));
     await this.refresh(id);
   }
 
-  /** Once a second: holds end by the clock, and with them what the buttons say. */
+  /** Once a second: holds end by the clock, and with them what the buttons say; and doors open, when only the hub knows. */
   tick(now) {
+    const entry = this.store.get(this.opened.id);
+    if (entry && waitsForDoors(entry, now) && now - (this.askedAt ?? 0) > ASK_EVERY) {
+      this.askedAt = now;
+      this.refresh(entry.id);
+    }
     for (const { id } of this.store.lapse(now)) {
       this.note(id, "Your seat was held for payment, and the time is over: it is free again.");
       this.refresh(id);

@@ -1,7 +1,7 @@
 // What the page knows of sessions. No DOM, no network: what comes in is merged, what is old is dropped.
 
 const OWN = ["canJoin", "isExpert", "isBooked", "canEdit", "canStart", "canEnd"];
-const NOT_OURS = { roster: null, joined: false, meeting: null, booking: null, busy: null, note: null };
+const NOT_OURS = { roster: null, joined: false, meeting: null, booking: null, heldUntil: null, busy: null, note: null };
 
 export const isOpen = (session) => session.status === "scheduled" || session.status === "active";
 export const isFull = (session) => session.maxParticipants !== null && session.participants >= session.maxParticipants;
@@ -48,16 +48,14 @@ export class Store {
 
   /** A session from REST (alone: with `booking` and `meeting`), or from the catalog (without the caller's own members). */
   merge({ booking, meeting, ...view }) {
+    if (!this.entries.has(view.id)) this.entries.set(view.id, { ...NOT_OURS, id: view.id, session: view, stale: false });
     const entry = this.entries.get(view.id);
-    if (!entry) {
-      this.entries.set(view.id, { ...NOT_OURS, id: view.id, session: view, booking: booking ?? null, meeting: meeting ?? null, stale: false });
-      return;
-    }
     const { session } = entry;
     if (view.revision >= session.revision || entry.stale) entry.session = { ...session, ...view };
     else for (const name of OWN) if (name in view) session[name] = view[name];
     if (booking !== undefined) entry.booking = booking;
     else if (view.isBooked === false) entry.booking = null;
+    if (entry.booking) entry.heldUntil = entry.booking.status === "pending" ? Date.parse(entry.booking.expiresAt) : null;
     if (meeting !== undefined && !(entry.joined && meeting === null)) entry.meeting = meeting;
     entry.stale = false;
     this.settle(entry);
@@ -90,9 +88,9 @@ export class Store {
 
   /** Holds that have ended by now: their seats are gone, whatever the hub says of them later. */
   lapse(now) {
-    const over = [...this.entries.values()].filter(({ booking }) => booking?.status === "pending" && Date.parse(booking.expiresAt) <= now);
+    const over = [...this.entries.values()].filter(({ heldUntil }) => heldUntil !== null && heldUntil <= now);
     for (const entry of over) {
-      entry.booking = null;
+      Object.assign(entry, { booking: null, heldUntil: null });
       Object.assign(entry.session, { isBooked: false, canJoin: !isFull(entry.session) });
     }
     return over;
