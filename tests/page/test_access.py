@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SERIOUS = ("serious", "critical")
 WIDTHS = (1280, 390)
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NARROWEST = 320
 MOST_TABS = 60
 
@@ -55,8 +55,8 @@ async def sample(hub: Running) -> AsyncIterator[Sample]:
 async def view(room: Windows, sample: Sample, name: str) -> Window:
     """A window with one of the page's views, shown whole."""
     expert = name in ("expert", "new", "edit")
-    who = {"sub": "e-7", "role": "expert"} if expert else {"sub": "" if name in ("watcher", "docs", "none") else "ann"}
-    window = await room.open(sample.hub, excused=("/999999)",), **who)
+    sub = "e-7" if expert else "" if name in ("watcher", "docs", "none") else "ann"
+    window = await room.open(sample.hub, sub, "expert" if expert else "student", excused=("/999999)",))
     routes = {
         "student": f"#/sessions/{sample.on}",
         "paid": f"#/sessions/{sample.paid}",
