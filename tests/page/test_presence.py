@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.async_api import expect
 
 from tests.page.windows import Window, Windows, count_of
 from tests.running import Running
@@ -105,16 +106,19 @@ async def test_the_experts_roster_chart_and_attendance_move_as_people_come(room:
     ann, expert = await room.open(hub, "ann"), await expert_of(room, hub, session)
     await ann.visit(session)
     chart = expert.page.locator('[data-part="chart"]')
-    drawn = await chart.inner_html()
+    bookings = expert.page.locator('[data-part="bookings"] tr[data-booking]')
+    await expect(bookings).to_have_count(2)
     await ann.enter(session)
     await expert.names("ann")
     await expert.counts(session, 1)
-    await expert.page.wait_for_function(
-        "drawn => document.querySelector('[data-part=chart]').innerHTML !== drawn", arg=drawn
-    )
+    await expect(chart).to_contain_text("1 person now")
     await expert.page.locator('[data-part="attendance"] tr[data-person="ann"]').wait_for()
-    bookings = expert.page.locator('[data-part="bookings"] tr[data-booking]')
-    await bookings.nth(1).wait_for()
     await ann.press(session, "leave")
     await expert.counts(session, 0)
+    await expect(chart).to_contain_text("0 people now; at most 1 person")
     await expert.names()
+    await hub.book(session, "cat")
+    await expect(bookings).to_have_count(3)
+    async with expert.page.expect_download() as loading:
+        await expert.page.locator('[data-action="csv"]').click()
+    assert (await loading.value).suggested_filename.endswith(".csv")
