@@ -37,6 +37,9 @@ REFUSED = ("/book)",)
 NO_DEMO = "/demo/people)"
 """The page asks whether it is one of a demo, and the browser tells of the 404."""
 
+Taken = Callable[[Route], Any]
+"""Whoever takes a request of a page."""
+
 
 @dataclass
 class Window:
@@ -144,7 +147,7 @@ class Windows:
         role: str = "student",
         *,
         excused: Sequence[str] = (),
-        routes: Mapping[str, Callable[[Route], Any]] = MappingProxyType({}),
+        routes: Mapping[str, Taken] = MappingProxyType({}),
         **context: Any,
     ) -> Window:
         """One more, with the list, the hub heard, and `sub` signed in if there is one; `context` is Playwright's.
