@@ -18,19 +18,26 @@ from tests.processes import free_port
 from tests.running import Running, kill, spawn
 
 HERE = Path(__file__).parent / "pictures"
-QUIET = "#notice { visibility: hidden }"
-"""What the page says for a moment only is not in the picture."""
 CROWD = 40
-SECONDS = 10.0
+SECONDS = 45.0
 """How long people come and go before the pictures are taken: the chart needs something to tell."""
 MOST_BYTES = 150_000
 SEEDED = f"import random; random.seed(6); from hub.cli import main; main(['demo', '--crowd', '{CROWD}'])"
 """The demo, where the same people come and go each time."""
 WIDE = {"width": 1280, "height": 860}
+TALL = {"width": 1280, "height": 1380}
 PHONE = {"width": 390, "height": 844}
 IN_THE_FIELD = "Drip Irrigation, Live in the Field"
 MASTERCLASS = "Greenhouse Climate Masterclass"
 JANE, STUDENT = "Dr. Jane Smith", "student"
+QUIET = """
+() => {
+  document.activeElement.blur();
+  const notice = document.getElementById("notice");
+  if (notice) notice.style.visibility = "hidden";
+}
+"""
+"""What the page says for a moment only is not in the picture."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ README: dict[str, tuple[str, dict[str, Any]]] = {
     "sessions": ("sessions", {}),
     "sessions-dark": ("sessions", {"color_scheme": "dark"}),
     "session": ("session", {}),
-    "expert": ("expert", {}),
+    "expert": ("expert", {"viewport": TALL}),
     "phone": ("session", {"viewport": PHONE}),
 }
 KINDS: dict[str, dict[str, Any]] = {
@@ -116,7 +123,8 @@ async def look(page: Page, hub: Running, view: View, known: dict[str, int]) -> N
     await page.locator(view.shown).first.wait_for()
     if not view.route.startswith("/"):
         await page.locator("#connection[data-state=open]").wait_for()
-    await page.evaluate("document.activeElement.blur()")
+    await page.evaluate(QUIET)
+    await page.mouse.move(0, 0)
 
 
 async def taken(browser: Browser, hub: Running, view: str, path: Path, whole: bool, **context: Any) -> None:
@@ -125,7 +133,7 @@ async def taken(browser: Browser, hub: Running, view: str, path: Path, whole: bo
     settings = {"viewport": WIDE, "reduced_motion": "reduce", "locale": "en-GB", **context}
     async with opened(browser, "", **settings) as watched:
         await look(watched.page, hub, VIEWS[view], known)
-        await watched.page.screenshot(path=path, full_page=whole, animations="disabled", style=QUIET)
+        await watched.page.screenshot(path=path, full_page=whole and view != "docs", animations="disabled")
 
 
 async def main(every: Path | None) -> list[Path]:
