@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Route
 
-from tests.faults.checker import overlaps, stored
+from tests.faults.checker import Log, overlaps, stored
 from tests.faults.nodes import LONG
 from tests.page.windows import DOWN, Taken, Window, Windows, begins, count_of
 from tests.running import PATIENCE, Running, free_port, kill, spawn
@@ -130,7 +130,7 @@ async def settled(hub: Hub, session: int) -> None:
         while ask(hub.now.where, open_visits, session) != list(PEOPLE):  # noqa: ASYNC110  tables tell nobody
             await asyncio.sleep(0.05)
     assert people_counted(hub.now.where, session) == []
-    assert list(overlaps(stored(hub.now.where), PEOPLE)) == []
+    assert list(overlaps(stored(hub.now.where), Log(alone=set(PEOPLE)))) == []
 
 
 async def test_after_a_restart_both_are_back_without_a_reload_and_the_count_never_moved(
