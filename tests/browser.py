@@ -91,7 +91,7 @@ async def _watch(watched: Watched) -> None:
 
     def said(message: ConsoleMessage) -> None:
         if message.type == "error":
-            watched.console.append(message.text)
+            watched.console.append(f"{message.text} ({message.location['url']})")
 
     async def alerted(dialog: Dialog) -> None:
         watched.dialogs.append(dialog.message)
