@@ -13,7 +13,7 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks import bookings, connecting, fanout, flood, idle, listing, slow, starting, storm
+from benchmarks import bookings, connecting, fanout, flood, idle, listing, page, slow, starting, storm
 from benchmarks.machine import Cores, many_descriptors
 from benchmarks.servers import Stores
 from benchmarks.wrong import Wrong
@@ -37,6 +37,8 @@ slow      one reader who stops reading among 1,000 watchers, 20 changes a second
           the server's size, the others' waiting, and how it comes to the newest
 flood     200 good clients, alone and beside one that sends ten times what it may for
           30 s: their latency, and the server's size
+page      the page in Chromium: its weight, when its list is painted, and from the
+          expert's click on Start until another browser shows it
 all       one after the other (the default)
 
 Server and client are pinned to a core each where that can be done. Everything is on 127.0.0.1 and in a temporary
@@ -49,7 +51,7 @@ SECONDS = (
 PEOPLE = (
     f"How many watch or come. Default: start {starting.WATCHERS}, fanout {fanout.WATCHERS}, idle {idle.CONNECTIONS}, "
     f"connect {connecting.PEOPLE}, storm {storm.PEOPLE} (and a quarter, half and twice as many), slow {slow.WATCHERS}, "
-    f"flood {flood.PEOPLE}; "
+    f"flood {flood.PEOPLE}; page: loads and starts, {page.TIMES}; "
     "bookings: tokens for a turn (enough)."
 )
 
@@ -123,6 +125,10 @@ def _flood(at: Place, asked: Options) -> Report:
     return flood.run(at.folder, at.stores, at.cores, people, seconds, asked.rate or flood.TIMES, asked.rounds, _say)
 
 
+def _page(at: Place, asked: Options) -> Report:
+    return page.run(at.folder, at.stores, at.cores, asked.people or page.TIMES, _say)
+
+
 BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "bookings": _bookings,
     "list": _list,
@@ -133,6 +139,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "storm": _storm,
     "slow": _slow,
     "flood": _flood,
+    "page": _page,
 }
 
 

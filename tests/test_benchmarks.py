@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import struct
 import sys
@@ -17,6 +18,7 @@ from benchmarks import table
 from benchmarks.machine import Meter
 from benchmarks.sleeper import ESTABLISHED, End, end_of
 from benchmarks.storm import most_in_a_second
+from tests.browser import NO_CHROMIUM
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60.0
@@ -48,6 +50,11 @@ PATIENCE = 60.0
         (
             "flood --people 3 --seconds 0.5 --rounds 1",
             ["alone", "beside", "SEEN: the one", "reads, p99", "pings, p99", "<= 2.00", "<= 20 MB", "by 200"],
+        ),
+        pytest.param(
+            "page --people 2",
+            ["/static/app.js", "as transferred", "<= 60 KB", "list painted, p95", "<= 300 ms", "seen", "<= 150 ms"],
+            marks=pytest.mark.skipif(shutil.which("chromium") is None and not os.environ.get("CI"), reason=NO_CHROMIUM),
         ),
     ],
 )
@@ -83,6 +90,7 @@ async def test_the_help_names_every_benchmark_and_option() -> None:
         "storm",
         "slow",
         "flood",
+        "page",
         "all",
         "--seconds",
         "--rounds",
