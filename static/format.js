@@ -35,7 +35,7 @@ export function leaf(instant) {
 }
 
 /** "in 10 minutes", "2 hours ago". */
-export function fromNow(instant, now) {
+function fromNow(instant, now) {
   const away = new Date(instant).getTime() - now.getTime();
   const size = Math.abs(away);
   if (size < MINUTE) return "now";
