@@ -41,7 +41,7 @@ from hub.store.lists import SessionFilter
 from hub.store.opening import database_at
 from hub.store.reads import Page
 from hub.tokens import Tokens, sign
-from hub.web import forms
+from hub.web import forms, pages
 from hub.web.http import Answer, Call, Endpoint, Fields, Operation
 from hub.web.payments import OutcomeView, Payments
 
@@ -145,7 +145,8 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
             or f"whsec_{base64.b64encode(os.urandom(32)).decode()}",
         )
         till = Till(secret, settings.payment_webhook_secret or "")
-        hub = build(settings, more_routes=[Route("/demo/people", partial(people, secret)), till.route()])
+        routes = [pages.demo_page(), Route("/demo/people", partial(people, secret)), till.route()]
+        hub = build(settings, more_routes=routes)
         till.hub = hub
         hub.database.claim()
         if unused is not None:

@@ -106,11 +106,11 @@ export async function attendanceCsv(id, actor) {
 /** The demo's payment of one's own booking. */
 export const pay = async (booking, actor) => (await call("POST", "/demo/pay", actor.token, { booking })).data;
 
-/** The demo's sample people; null where there is no demo. */
+/** The demo's sample people; nobody while it can't be reached. */
 export async function samplePeople() {
   try {
     return (await call("GET", "/demo/people")).data;
   } catch {
-    return null;
+    return [];
   }
 }

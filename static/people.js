@@ -21,13 +21,13 @@ export class People {
   /** The person of this tab: in the demo the choice survives a reload; a pasted token is never stored. */
   async load() {
     const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-    const samples = await samplePeople();
-    this.isDemo = samples !== null;
+    this.isDemo = "demo" in document.documentElement.dataset;
     byId("who-demo").hidden = !this.isDemo;
     byId("who-token").hidden = this.isDemo;
     if (!this.isDemo) return null;
+    const samples = await samplePeople();
     const student = kept?.role === "student" ? kept : samples.find(({ role }) => role === "student");
-    this.people = [student, ...samples.filter(({ role }) => role === "expert")];
+    this.people = [student, ...samples.filter(({ role }) => role === "expert")].filter(Boolean);
     byId("who").replaceChildren(
       el("option", { value: "" }, "Watcher (not signed in)"),
       ...this.people.map(({ id, name, role }) => el("option", { value: id }, `${name}, ${role}`)),

@@ -83,3 +83,11 @@ async def test_nobody_pays_what_is_not_theirs_or_costs_nothing(demo: Running) ->
 async def test_a_hub_that_is_no_demo_has_no_till(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, hub.http(**bearer("s-1")) as http:
         assert (await http.post("/demo/pay", json={"booking": "b"})).status_code == 404
+
+
+async def test_only_the_demos_page_is_told_to_ask_for_the_demos_people(demo: Running, tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.http() as served, demo.http() as shown:
+        assert "<html data-demo " in (await shown.get("/")).text
+        page = (await served.get("/")).text
+    assert "<html " in page
+    assert "data-demo" not in page

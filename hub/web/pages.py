@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from hub import views
 from hub.errors import HubError, Unavailable
 from hub.protection import UNKEPT
-from hub.web.files import Files, keep
+from hub.web.files import TYPES, Files, keep
 from hub.web.problems import problem
 
 READY_WITHIN_SECONDS = 2.0
@@ -135,6 +135,12 @@ def uncounted() -> frozenset[str]:
     A page is a score of files, from memory; a class behind one address would use up its limit by opening it.
     """
     return frozenset(place.path for place in PLACES if not place.counted) | _files().paths("/static/")
+
+
+def demo_page() -> Route:
+    """The page where it is told to ask for the demo's people. Elsewhere it must not: each visitor would see a 404."""
+    content = (STATIC / "index.html").read_bytes().replace(b"<html ", b"<html data-demo ", 1)
+    return Route("/", keep(content, TYPES[".html"]).answer)
 
 
 def routes(

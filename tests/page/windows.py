@@ -34,8 +34,6 @@ DOWN = ("WebSocket connection to", "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RES
 """What the browser itself says of a server that is away; no page can keep it from doing so."""
 REFUSED = ("/book)",)
 """Where a refusal is what a test asked for: the browser tells of every answer from 400 on."""
-NO_DEMO = "/demo/people)"
-"""The page asks whether it is one of a demo, and the browser tells of the 404."""
 
 Taken = Callable[[Route], Any]
 """Whoever takes a request of a page."""
@@ -155,7 +153,7 @@ class Windows:
         `routes` are addresses whose requests are taken, and by whom.
         """
         watched = await self.stack.enter_async_context(opened(self.browser, "", **context))
-        window = Window(watched, hub, (*excused, NO_DEMO))
+        window = Window(watched, hub, excused)
         self.all.append(window)
         for address, taken in routes.items():
             await watched.page.route(address, taken)
