@@ -16,6 +16,7 @@ from hub.errors import NotFound, RateLimited, Unavailable
 from hub.frames import Frame
 from hub.limits import Crowd
 from hub.rooms import Newest, Room, Rooms
+from hub.tally import Deliveries
 from hub.web.http import EVENT_STREAM, Call
 
 HEARTBEAT_SECONDS = 15.0
@@ -28,13 +29,15 @@ RETRY_AFTER = 5.0
 class Follower:
     """A listener that remembers only that there is something new: what is sent is always the newest."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Deliveries) -> None:
+        self.told = told
         self.news = asyncio.Event()
         self.come_back_ms: int | None = None
         """Set when the stream is to end: what the reader is told to wait."""
 
     def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
         """There is something new."""
+        self.told.conflated += self.news.is_set()
         self.news.set()
 
     def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
@@ -64,6 +67,7 @@ class Events:
     rooms: Rooms
     total: Crowd[None]
     addresses: Crowd[str]
+    told: Deliveries = field(default_factory=Deliveries)
     followers: set[Follower] = field(default_factory=set)
     ending: bool = False
 
@@ -88,7 +92,7 @@ class Events:
         last = call.headers.get("last-event-id", "")
         seen = int(last) if last.isascii() and last.isdigit() and len(last) < 12 else 0
         # From here on, without a turn of the loop between: a room that nobody watches yet is anybody's to close.
-        follower = Follower()
+        follower = Follower(self.told)
         self.followers.add(follower)
         room.watch(follower)
         return Stream(_events(room, follower, seen), partial(self._leave, room, follower, call.address))
@@ -118,6 +122,7 @@ async def _events(room: Room, follower: Follower, seen: int) -> AsyncIterator[by
         state = room.state
         if state is not None and state.revision > seen:
             seen = state.revision
+            follower.told.sent += 1
             yield b"event: session\nid: %d\ndata: %s\n\n" % (seen, room.frame.payload)
         try:
             await asyncio.wait_for(follower.news.wait(), HEARTBEAT_SECONDS)
