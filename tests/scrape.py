@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -46,6 +48,38 @@ async def scrape(port: int, **more: Any) -> Scrape:
     return Scrape(answer.text)
 
 
-async def figure(hub: Running, name: str, **labels: str) -> float:
-    """What the first process says of one figure."""
-    return (await scrape(hub.ports[0])).of(name, **labels)
+class Moved:
+    """A figure, and by how much it is to move at least."""
+
+    def __init__(self, name: str, by: float = 1, /, **labels: str) -> None:
+        self.name = name
+        self.by = by
+        self.labels = labels
+
+
+@asynccontextmanager
+async def moves(hub: Running, *figures: Moved) -> AsyncIterator[None]:
+    """What is done inside moves these figures of the first process, now or soon; time-outs say which did not."""
+    before = await scrape(hub.ports[0])
+    yield
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        now = await scrape(hub.ports[0])
+        still = [
+            (one.name, one.labels, before.of(one.name, **one.labels), now.of(one.name, **one.labels))
+            for one in figures
+            if now.of(one.name, **one.labels) < before.of(one.name, **one.labels) + one.by
+        ]
+        if not still:
+            return
+        assert asyncio.get_running_loop().time() < deadline, still
+        await asyncio.sleep(0.01)
+
+
+async def comes(hub: Running, true: Callable[[Scrape], bool]) -> None:
+    """Wait until the first process's figures are so."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            if true(await scrape(hub.ports[0])):
+                return
+            await asyncio.sleep(0.01)
