@@ -96,9 +96,16 @@ FIGURES = (
         "Refusals by their code, of requests (`http`), of handshakes and of messages on a socket.",
         ("at", "code"),
     ),
-    Figure("hub_event_loop_lag_seconds", HISTOGRAM, "seconds", "By how much a timer was late, ten times a second."),
+    Figure("hub_event_loop_lag_seconds", HISTOGRAM, "seconds", "By how much a timer was late, of ten a second."),
 )
 """In the order in which they are told."""
+
+
+def row(figure: Figure) -> str:
+    """The figure's line in the README."""
+    name = f"{figure.name}{{{','.join(figure.labels)}}}" if figure.labels else figure.name
+    return f"| `{name}` | {figure.kind} | {figure.unit} | {figure.meaning} |"
+
 
 PROCESS = (
     "process_cpu_seconds_total",
