@@ -66,6 +66,7 @@ async def test_many_who_dawdle_at_once_are_hung_up_on_before_their_time(port: in
     idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(scraping.AT_ONCE)]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     assert await hung_up(reader) == b""
+    assert not any(one.at_eof() for one, _ in idle), "the control: those who were few had their time"
     for _, one in (*idle, (reader, writer)):
         one.close()
     async with asyncio.timeout(PATIENCE):
