@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from hub import metrics as figures
+from hub import instruments
 from hub.audit import Audit
 from hub.bus import Bus
 from hub.bus.memory import MemoryBus
@@ -32,7 +32,8 @@ from hub.keys import KeySet, SharedSecret
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
 from hub.limits import Addresses, Crowd, Pace, Rate
-from hub.metrics import Metrics
+from hub.looplag import LoopLag
+from hub.metrics import CONTENT_TYPE, Metrics
 from hub.presence import Presence
 from hub.rooms import Comparing, Rooms, Snapshot
 from hub.sealing import Vault
@@ -44,7 +45,6 @@ from hub.spending import Spending
 from hub.store import care, reads, schema
 from hub.store.database import Database
 from hub.store.opening import database_at
-from hub.store.postgresql import PostgresDatabase
 from hub.tokens import Tokens
 from hub.web import openapi, pages, problems
 from hub.web.cors import Cors
@@ -114,7 +114,8 @@ class Hub:
     comparing: Comparing
     presence: Presence
     lobby: Lobby
-    metrics: Metrics
+    lag: LoopLag = field(default_factory=LoopLag)
+    metrics: Metrics = field(init=False)
     app: Starlette = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     failed: Callable[[], None] = lambda: None
@@ -144,6 +145,7 @@ class Hub:
         yield "lease", self.lease.run
         yield "reaper", self.reaper.run
         yield "comparing", self.comparing.run
+        yield "lag", self.lag.run
 
     async def _begin_lease(self) -> None:
         try:
@@ -220,13 +222,10 @@ def build(settings: Settings, *, clock: Clock | None = None, more_routes: Sequen
     lobby = _lobby(settings, tokens, presence, rooms, clock)
     lost.call = lambda: lobby.send_home(settings.leave_grace_seconds / 2)
     reaper = Reaper(database, ledger, clock, lease, length=settings.lease, grace=settings.grace)
-    hub = Hub(
-        settings, database, bus, ledger, lease, reaper, rooms, comparing, presence, lobby, _metrics(lobby, comparing)
-    )
-    _more_metrics(hub)
-    streams = Events(rooms, lobby.total, lobby.addresses)
+    hub = Hub(settings, database, bus, ledger, lease, reaper, rooms, comparing, presence, lobby)
+    streams = Events(rooms, lobby.total, lobby.addresses, lobby.traffic.streams)
     hub.end_streams = streams.end
-    hub.metrics.gauge("hub_streams", "Open streams of server-sent events.", lambda: len(streams.followers))
+    hub.metrics = instruments.figures(hub, streams)
     services = _services(hub, vault, clock, streams)
     hub.app = _application(hub, services, _gate(settings, tokens, bus), more_routes)
     return hub
@@ -295,14 +294,14 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
     by_path: dict[str, list[Operation]] = {}
     for operation in table:
         by_path.setdefault(operation.path, []).append(operation)
-    endpoints = {path: Endpoint(group, gate, hub.metrics.count_request) for path, group in by_path.items()}
+    endpoints = {path: Endpoint(group, gate) for path, group in by_path.items()}
     rest = [Route(path, endpoint) for path, endpoint in endpoints.items()]
     # The list's own path ends with a slash where it is written as base and `/`: served, since a redirect loses bodies.
     rest.append(Route(f"{BASE}/", endpoints[BASE]))
     beside = pages.routes(
         pages.Health(hub.leaving, hub.unreached),
         hub.metrics.text,
-        figures.CONTENT_TYPE,
+        CONTENT_TYPE,
         openapi.document(table),
         asyncapi.document(),
     )
@@ -315,7 +314,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         expose_headers=["etag", "location", "ratelimit", "ratelimit-policy", "retry-after"],
         max_age=600,
     )
-    sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere(hub.lobby.audit))]
+    sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere(hub.lobby))]
     counting = Middleware(Beside, gate=gate, rest=rest, free=pages.uncounted(), preflights=bool(origins))
     application = _Application(
         routes=[*rest, *sockets, *more_routes, *beside],
@@ -324,38 +323,19 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         lifespan=hub.lifespan,
     )
     application.router.redirect_slashes = False  # its Location would say whatever Host the caller did
-    application.audit = hub.lobby.audit
+    application.lobby = hub.lobby
     return application
 
 
 class _Application(Starlette):
     """Starlette's, with its own failures inside of what every answer passes."""
 
-    audit: Audit
+    lobby: Lobby
 
     def build_middleware_stack(self) -> ASGIApp:
         """What a request meets, from the outside."""
-        return Outside(super().build_middleware_stack(), self.audit)
-
-
-def _metrics(lobby: Lobby, comparing: Comparing) -> Metrics:
-    metrics = Metrics()
-    metrics.gauge("hub_connections", "Open sockets.", lambda: len(lobby.connections))
-    metrics.gauge("hub_rooms", "Sessions that someone here looks at.", lambda: len(lobby.rooms))
-    metrics.gauge("hub_healed", "Sessions whose news were found by comparing revisions.", lambda: comparing.healed)
-    return metrics
-
-
-def _more_metrics(hub: Hub) -> None:
-    """Figures of what only many processes have."""
-    bus, database, gauge = hub.bus, hub.database, hub.metrics.gauge
-    if isinstance(bus, RedisBus):
-        gauge("hub_bus_lag_seconds", "From here through Redis and back, of the last beat.", lambda: bus.lag)
-        gauge("hub_bus_dropped", "Announcements that Redis did not take.", lambda: bus.figures.dropped)
-        gauge("hub_bus_delivered", "Announcements of others.", lambda: bus.figures.delivered)
-        gauge("hub_bus_refused", "Announcements that were not believed.", lambda: bus.figures.undecodable)
-    if isinstance(database, PostgresDatabase):
-        gauge("hub_database_retries", "Transactions begun again.", lambda: database.retries)
+        places = frozenset(place.path for place in pages.PLACES)
+        return Outside(super().build_middleware_stack(), self.lobby.audit, self.lobby.traffic, places)
 
 
 def max_connections(settings: Settings) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -75,7 +76,10 @@ def main() -> None:
 @port_option
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes (HUB_WORKERS, 1); more need PostgreSQL, Redis.")
 @click.option("--fd", "descriptors", type=int, multiple=True, hidden=True)
-def serve(host: str | None, port: int | None, workers: int | None, descriptors: tuple[int, ...]) -> None:
+@click.option("--own-fd", "own", type=int, multiple=True, hidden=True)
+def serve(
+    host: str | None, port: int | None, workers: int | None, descriptors: tuple[int, ...], own: tuple[int, ...]
+) -> None:
     """Run the service."""
     settings = _settings(host=host, port=port, workers=workers)
     try:
@@ -87,20 +91,32 @@ def serve(host: str | None, port: int | None, workers: int | None, descriptors: 
     logs.set_up(settings.log_format)
     if settings.workers > 1 and not descriptors:
         sys.exit(_supervise(settings))
+    shown_at = [] if descriptors else _own(settings)[0]
     hub = build(settings)
     try:
         hub.database.claim()
     except Unusable as reason:
         _fail(str(reason))
     if descriptors:
-        work(hub, descriptors)
+        work(hub, descriptors, own)
         return
     if said := remark(settings):
         click.echo(f"hub: {said}", err=True)
     hub.listening = lambda url: click.echo(
         f"hub: listening on {url}, database {shown(settings.database_url)}", err=True
     )
-    listen(hub)
+    listen(hub, shown_at)
+
+
+def _own(settings: Settings) -> list[list[socket.socket]]:
+    """The sockets where each process shows its figures."""
+    if settings.metrics_port is None:
+        return [[] for _ in range(settings.workers)]
+    try:
+        ports = range(settings.metrics_port, settings.metrics_port + settings.workers)
+        return [bind(settings.metrics_host, port, 1)[0] for port in ports]
+    except CannotListen as reason:
+        _fail(f"HUB_METRICS_PORT: {reason}")
 
 
 def _supervise(settings: Settings) -> int:
@@ -108,14 +124,17 @@ def _supervise(settings: Settings) -> int:
         places = bind(settings.host, settings.port, settings.workers)
     except CannotListen as reason:
         _fail(str(reason))
+    shared, own = len(places[0]), _own(settings)
     host, port = settings.host, places[0][0].getsockname()[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     where = f"listening on {url}, {settings.workers} workers, database {shown(settings.database_url)}"
 
     def command(descriptors: Sequence[int]) -> list[str]:
         # -P: as with the `hub` command itself, the present directory is no place to import from.
-        return [sys.executable, "-P", "-m", "hub", "serve", *(f"--fd={descriptor}" for descriptor in descriptors)]
+        given = [f"--{'fd' if at < shared else 'own-fd'}={one}" for at, one in enumerate(descriptors)]
+        return [sys.executable, "-P", "-m", "hub", "serve", *given]
 
+    places = [[*ours, *figures] for ours, figures in zip(places, own, strict=True)]
     return supervise(command, places, settings.stop_seconds, lambda: click.echo(f"hub: {where}", err=True))
 
 

@@ -203,7 +203,7 @@ class Till:
             method="POST", path="/demo/pay", summary="Pay a booking", handler=self.pay, who="student",
             body=Pay, answers=OutcomeView, codes=[NotFound],
         )  # fmt: skip
-        return Route(pay.path, Endpoint([pay], self, lambda path, status: None))
+        return Route(pay.path, Endpoint([pay], self))
 
     async def enter(self, authorization: str | None, address: str, told: Fields) -> Actor | None:
         """Who asks; nobody is counted here."""

@@ -77,12 +77,26 @@ class Lease:
         self._monotonic = monotonic
         self._state = "alive"
         self.begun = False
+        self.losses = 0
+        """Times that it was taken away."""
+        self.failures = 0
+        """Beats that failed."""
         self._heard_at = self._calm_since = monotonic()
 
     @property
     def calm(self) -> bool:
         """Whether the database was in reach for the length of a lease: whoever is silent now is dead, not cut off."""
         return self.begun and self._monotonic() - self._calm_since >= self._length
+
+    @property
+    def silence(self) -> float:
+        """Seconds since it was last prolonged."""
+        return self._monotonic() - self._heard_at
+
+    @property
+    def punctual(self) -> bool:
+        """Whether there is one, and the last beat was not missed."""
+        return self.begun and self.silence <= 2 * self._beat_seconds
 
     def disturbed(self) -> None:
         """The database was away, its clock jumped, or this process stood still: what others did is not known."""
@@ -110,8 +124,9 @@ class Lease:
         except HubError as refusal:
             log.warning("the lease could not be prolonged: %s", refusal)
             self.disturbed()
+            self.failures += 1
             return False
-        if self._monotonic() - self._heard_at > 2 * self._beat_seconds:
+        if self.silence > 2 * self._beat_seconds:
             self.disturbed()
         self._heard_at = self._monotonic()
         return True
@@ -126,6 +141,7 @@ class Lease:
         if not await self._database.transact(beat):
             log.error("the lease %s was taken away: closing every socket", self.node_id)
             self.begun = False
+            self.losses += 1
             try:
                 await self.open()
             finally:
@@ -166,6 +182,8 @@ class Reaper:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`length` of a lease, and the `grace` for visits of a process that said it was going."""
+        self.reaped = 0
+        """Visits closed for dead processes."""
         self._monotonic = monotonic
         self._unchanged: dict[str, tuple[datetime, str, float]] = {}
         self._database = database
@@ -209,11 +227,12 @@ class Reaper:
         await self._together(partial(self._ledger.act, session_id, rule, about=about) for session_id in session_ids)
 
     @staticmethod
-    async def _together(calls: Iterable[Callable[[], Awaitable[Any]]]) -> None:
-        """Some at once, so that the ledger can commit them in groups."""
-        waiting = iter(calls)
+    async def _together(calls: Iterable[Callable[[], Awaitable[Any]]]) -> list[Any]:
+        """Some at once, so that the ledger can commit them in groups; what they answered."""
+        waiting, answers = iter(calls), []
         while some := list(islice(waiting, AT_ONCE)):
-            await asyncio.gather(*(call() for call in some))
+            answers += await asyncio.gather(*(call() for call in some))
+        return answers
 
     def _note(self, leases: Sequence[care.Lease]) -> None:
         """Since when each lease has been as it is, by this process's own monotonic clock."""
@@ -243,8 +262,9 @@ class Reaper:
         at = min(lease.last_beat, self._clock())
         rule = partial(presence.lose_node, node_id=lease.node_id, at=at, reason=reason)
         rooms = await self._database.read(partial(care.open_visits_of_node, node_id=lease.node_id))
-        await self._together(
+        closed = await self._together(
             partial(self._ledger.act, session_id, rule, about=people if len(people) <= CROWD else None)
             for session_id, people in rooms.items()
         )
+        self.reaped += sum(closed)
         log.warning("reaped the process %s, last seen %s, in %d sessions", lease.node_id, lease.last_beat, len(rooms))

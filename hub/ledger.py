@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from hub.errors import HubError, Internal, LeaseLost, NotFound, Unavailable
 from hub.store import writes
 from hub.store.database import Connection, Database, Locked
 from hub.store.writes import Wanted
+from hub.tally import Spread
 
 T = TypeVar("T")
 Rule = Callable[[LiveSession, datetime], T]
@@ -29,6 +31,7 @@ log = logging.getLogger("hub.ledger")
 
 GROUP_LIMIT = 400
 """Calls in one transaction: more gains nothing, and makes the last one wait."""
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, GROUP_LIMIT)
 
 GATHER_SECONDS = 0.001
 """How long the next group of a busy hub gathers, again and again while it grows."""
@@ -63,6 +66,10 @@ class Ledger:
         self._waiting: deque[Call[Any]] = deque()
         self._arrived = asyncio.Event()
         self._busy = False
+        self.group_sizes = Spread(SIZES)
+        self.commit_seconds = Spread()
+        self.fenced = 0
+        """Changes refused because their lease was lost."""
 
     @property
     def waiting(self) -> int:
@@ -127,15 +134,22 @@ class Ledger:
             self._busy = False
 
     async def _commit(self, group: list[Call[Any]]) -> None:
+        begun = time.perf_counter()
         try:
             outcomes, announcements = await self._database.transact(lambda connection: _decide(connection, group))
         except Exception as error:
+            self._measure(group, begun)
             await self._not_committed(group, error)
             return
+        self._measure(group, begun)
         for announcement in announcements:
             self._tell(announcement)
         for call, outcome in zip(group, outcomes, strict=True):
-            _answer(call, outcome)
+            self.fenced += _answer(call, outcome)
+
+    def _measure(self, group: list[Call[Any]], begun: float) -> None:
+        self.group_sizes.add(len(group))
+        self.commit_seconds.add(time.perf_counter() - begun)
 
     async def _gather(self) -> None:
         """Let those whom the last commit answered come back: one commit for all costs less than two for half each."""
@@ -175,13 +189,12 @@ def _by_session(group: list[Call[Any]]) -> list[list[Call[Any]]]:
     return list(parts.values())
 
 
-def _answer(call: Call[Any], outcome: Any) -> None:
-    if call.answer.done():
-        return
-    if isinstance(outcome, HubError):
-        call.answer.set_exception(outcome)
-    else:
-        call.answer.set_result(outcome)
+def _answer(call: Call[Any], outcome: Any) -> bool:
+    """Whether it is refused for want of a lease."""
+    refused = isinstance(outcome, HubError)
+    if not call.answer.done():
+        (call.answer.set_exception if refused else call.answer.set_result)(outcome)
+    return refused and isinstance(outcome, LeaseLost)
 
 
 def _decide(connection: Connection, group: list[Call[Any]]) -> tuple[list[Any], list[SessionChanged]]:

@@ -114,6 +114,11 @@ class Crowd(Generic[K]):
         self._here[key] = here + 1
         return True
 
+    @property
+    def keys(self) -> int:
+        """For how many of them someone is here."""
+        return len(self._here)
+
     def here(self, key: K) -> int:
         """How many are here for `key`."""
         return self._here.get(key, 0)

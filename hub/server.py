@@ -8,12 +8,12 @@ import math
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 
 import uvicorn
 
-from hub import workers
+from hub import scraping, workers
 from hub.app import Hub
 from hub.sockets.entrance import entrance
 from hub.sockets.patience import Bounds
@@ -36,9 +36,11 @@ REQUEST_SECONDS = 5.0
 class HubServer(uvicorn.Server):
     """uvicorn closes sockets at once and says nothing before; here everyone is told first, and not all at once."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, own: Sequence[socket.socket] = ()) -> None:
+        """`own` are bound sockets where this process shows its figures."""
         super().__init__(config)
         self._hub = hub
+        self._own = own
         self.broke = False
         self.stopping: Callable[[], None] = lambda: None
         hub.failed = self._fail
@@ -69,6 +71,8 @@ class HubServer(uvicorn.Server):
         for server in self.servers:
             for listening in server.sockets:
                 _bound(listening)
+        # Among uvicorn's, so that they are closed with them: at the end of a stop, or at once where another takes over.
+        self.servers += [await scraping.listen(one, self._hub.metrics.text) for one in self._own]
         host, port = self.config.host, self.servers[0].sockets[0].getsockname()[1]
         self._hub.listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
@@ -109,11 +113,12 @@ def server(
     ping_seconds: float = PING_SECONDS,
     ping_timeout: float = PING_SECONDS,
     bounds: Bounds | None = None,
+    own: Sequence[socket.socket] = (),
 ) -> HubServer:
     """A server for `hub`, as its settings say. Without `direct`, `/ws` is served through ASGI, as by any other server.
 
     Peers of sockets are asked for a sign of life every `ping_seconds`, and have `ping_timeout` seconds to give it;
-    `bounds` is how long requests and answers may take, where that is not the usual.
+    `bounds` is how long requests and answers may take, where that is not the usual; `own` as HubServer takes it.
     """
     settings = hub.settings
     config = uvicorn.Config(
@@ -132,17 +137,17 @@ def server(
         ws_ping_interval=ping_seconds,
         ws_ping_timeout=ping_timeout,
     )
-    return HubServer(config, hub)
+    return HubServer(config, hub, own)
 
 
-def serve(hub: Hub) -> None:
+def serve(hub: Hub, own: Sequence[socket.socket] = ()) -> None:
     """Listen until told to stop; exits with 1 when it stopped because something broke, so that it is started again."""
-    _run(server(hub), hub, None)
+    _run(server(hub, own=own), hub, None)
 
 
-def work(hub: Hub, descriptors: Iterable[int]) -> None:
+def work(hub: Hub, descriptors: Iterable[int], own: Iterable[int] = ()) -> None:
     """The same as one of many, on sockets that the supervisor bound: see `hub.workers` for what is agreed with it."""
-    serving = server(hub)
+    serving = server(hub, own=_inherited(own))
 
     def tell(url: str) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, serving.retire)
@@ -150,7 +155,11 @@ def work(hub: Hub, descriptors: Iterable[int]) -> None:
 
     hub.listening = tell
     workers.end_with_supervisor()
-    _run(serving, hub, [socket.socket(fileno=descriptor) for descriptor in descriptors])
+    _run(serving, hub, _inherited(descriptors))
+
+
+def _inherited(descriptors: Iterable[int]) -> list[socket.socket]:
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
 
 def _run(serving: HubServer, hub: Hub, sockets: list[socket.socket] | None) -> None:

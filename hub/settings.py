@@ -33,6 +33,12 @@ class Settings:
     workers: int = 1
     """Processes. More than one needs PostgreSQL and Redis."""
 
+    metrics_port: int | None = None
+    """Where each process shows its figures, and nothing else: the first worker at this port, the next at the next."""
+
+    metrics_host: str = "127.0.0.1"
+    """The address of these ports: one that only your Prometheus reaches."""
+
     jwt_secret: str | None = None
     """The HS256 secret that tokens are signed with, 32 bytes or more."""
 
@@ -149,6 +155,7 @@ def from_environment(environment: Mapping[str, str], **options: Any) -> Settings
     return settings
 
 
+LAST_PORT = 65535
 POSTGRESQL = "HUB_DATABASE_URL to `postgresql://…`"
 
 
@@ -159,6 +166,9 @@ def _check(settings: Settings) -> None:
         raise WrongSetting("HUB_JWT_SECRET and HUB_JWT_JWKS_URL: set one of them, never both")
     if settings.workers > 1 and missing:
         raise WrongSetting(f"HUB_WORKERS: more than 1 needs PostgreSQL and Redis: set {' and '.join(missing)}")
+    if (settings.metrics_port or 0) + settings.workers - 1 > LAST_PORT:
+        ports = f"takes a port and, for {settings.workers} workers, as many after it, up to {LAST_PORT}"
+        raise WrongSetting(f"HUB_METRICS_PORT: {ports}, not {settings.metrics_port}")
     if settings.redis_url is not None and not settings.postgresql:
         raise WrongSetting(f"HUB_REDIS_URL: processes that share a bus must share a database: set {POSTGRESQL}")
 
@@ -193,8 +203,10 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "database_url": values.database,
     "redis_url": _redis,
     "host": str,
-    "port": values.whole(0, 65535),
+    "port": values.whole(0, LAST_PORT),
     "workers": values.whole(1, 256),
+    "metrics_port": values.whole(1, LAST_PORT),
+    "metrics_host": str,
     "jwt_secret": values.secret,
     "jwt_jwks_url": values.address,
     "jwt_audience": str,

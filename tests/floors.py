@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"hub", "hub.client", "hub.errors", "hub.protection"}),
+    frozenset({"hub", "hub.client", "hub.errors", "hub.protection", "hub.tally"}),
     frozenset({"hub.domain", "hub.redisurl", "hub.values"}),
     frozenset(
         {
@@ -26,17 +26,19 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.sharing",
             "hub.settings",
             "hub.metrics",
+            "hub.looplag",
             "hub.listening",
             "hub.stopping",
             "hub.workers",
             "hub.logs",
         }
     ),
-    frozenset({"hub.news", "hub.frames", "hub.keys", "hub.sealing", "hub.audit"}),
+    frozenset({"hub.news", "hub.frames", "hub.keys", "hub.sealing", "hub.audit", "hub.scraping"}),
     frozenset({"hub.bus", "hub.samples"}),
     frozenset({"hub.ledger", "hub.rooms", "hub.tokens", "hub.migrations", "hub.spending"}),
     frozenset({"hub.presence", "hub.leases", "hub.resealing"}),
     frozenset({"hub.web", "hub.sockets"}),
+    frozenset({"hub.instruments"}),
     frozenset({"hub.app", "hub.checks", "hub.watching"}),
     frozenset({"hub.server"}),
     frozenset({"hub.crowd"}),
@@ -52,6 +54,7 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "starlette": ("hub.web", "hub.sockets", "hub.app", "hub.demo"),
     "jwt": ("hub.tokens", "hub.keys"),
     "redis": ("hub.bus.redis",),
+    "prometheus_client": ("hub.metrics",),
     "uvicorn": ("hub.server", "hub.sockets"),
     "websockets": ("hub.sockets", "hub.client"),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hub import errors
 from hub.cli import main
+from hub.metrics.table import FIGURES, PROCESS, row
 from hub.settings import Settings
 from hub.sockets import closing
 
@@ -27,6 +28,13 @@ def test_every_setting_says_its_unit_or_reason_in_the_code() -> None:
 
     for setting in dataclasses.fields(Settings):
         assert re.search(rf'^    {setting.name}: .*\n    """', source, re.MULTILINE), setting.name
+
+
+def test_every_figure_stands_in_the_readme_as_the_table_of_the_code_has_it_and_none_beside() -> None:
+    section = README[README.index("### Figures\n") :].split("\n## ")[0]
+
+    assert re.findall(r"^\| `.*$", section, re.MULTILINE) == [row(figure) for figure in FIGURES]
+    assert [name for name in PROCESS if f"`{name}`" not in section] == []
 
 
 def test_every_command_stands_in_the_readme() -> None:

@@ -145,8 +145,8 @@ async def test_the_process_lives_and_is_ready_and_says_how_it_is(hub: Running) -
     assert (await ask_at(hub, "GET", "/healthz")).json() == {"status": "ok"}
     assert (await ask_at(hub, "GET", "/readyz")).json() == {"status": "ready"}
     figures = await ask_at(hub, "GET", "/metrics")
-    assert "hub_connections 0.0" in figures.text
-    assert 'hub_http_requests_total{route="/api/live-sessions",status="201"}' in figures.text
+    assert 'hub_connections{kind="socket"} 0.0' in figures.text
+    assert 'hub_http_requests_total{method="POST",route="/api/live-sessions",status="201"}' in figures.text
 
 
 async def test_a_process_that_drains_or_has_lost_a_task_lives_but_is_not_ready(tmp_path: Path) -> None:

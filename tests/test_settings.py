@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     "HUB_HOST": "127.0.0.1",
     "HUB_PORT": 8000,
     "HUB_WORKERS": 1,
+    "HUB_METRICS_PORT": None,
+    "HUB_METRICS_HOST": "127.0.0.1",
     "HUB_JWT_SECRET": None,
     "HUB_JWT_JWKS_URL": None,
     "HUB_JWT_AUDIENCE": None,
@@ -60,6 +62,8 @@ GOOD = [
     ("HUB_PORT", "0", 0),
     ("HUB_PORT", "65535", 65535),
     ("HUB_WORKERS", "1", 1),
+    ("HUB_METRICS_PORT", "65535", 65535),
+    ("HUB_METRICS_HOST", "10.0.0.5", "10.0.0.5"),
     ("HUB_JWT_SECRET", SECRET, SECRET),
     ("HUB_JWT_SECRET", "ß" * 16, "ß" * 16),
     ("HUB_JWT_JWKS_URL", "https://id.example/keys", "https://id.example/keys"),
@@ -116,6 +120,7 @@ WRONG = [
     ("HUB_PORT", "٨٠", "a whole number from 0 to 65535"),
     ("HUB_PORT", "000000000000099999999", "a whole number from 0 to 65535"),
     ("HUB_WORKERS", "0", "a whole number from 1"),
+    ("HUB_METRICS_PORT", "0", "a whole number from 1 to 65535"),
     ("HUB_WORKERS", "2", "needs PostgreSQL and Redis: set HUB_DATABASE_URL to `postgresql://…` and HUB_REDIS_URL"),
     ("HUB_REDIS_URL", "http://cache", "takes `redis://[user:password@]host"),
     ("HUB_REDIS_URL", "redis://cache", "must share a database: set HUB_DATABASE_URL to `postgresql://…`"),
@@ -268,6 +273,13 @@ def test_more_workers_than_one_say_what_they_miss(environment: dict[str, str], m
     with pytest.raises(WrongSetting) as told:
         from_environment({**environment, "HUB_WORKERS": "2"})
     assert str(told.value) == f"HUB_WORKERS: more than 1 needs PostgreSQL and Redis: {missing}"
+
+
+def test_every_worker_must_have_a_port_for_its_figures() -> None:
+    many = {"HUB_DATABASE_URL": PG, "HUB_REDIS_URL": BUS, "HUB_WORKERS": "4"}
+    assert from_environment({**many, "HUB_METRICS_PORT": "65532"}).metrics_port == 65532
+    with pytest.raises(WrongSetting, match=r"^HUB_METRICS_PORT: takes a port and, for 4 workers, as many after it"):
+        from_environment({**many, "HUB_METRICS_PORT": "65533"})
 
 
 def test_one_process_on_postgresql_needs_no_bus_but_is_told_that_it_must_stay_alone() -> None:

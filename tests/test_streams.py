@@ -37,7 +37,7 @@ async def empty(hub: Running) -> None:
     async with asyncio.timeout(PATIENCE):
         while lobby.total.here(None) or lobby.addresses.here("127.0.0.1") or len(lobby.rooms):  # noqa: ASYNC110  once
             await asyncio.sleep(0.01)
-    assert "hub_streams 0.0" in (await ask_at(hub, "GET", "/metrics")).text
+    assert 'hub_connections{kind="stream"} 0.0' in (await ask_at(hub, "GET", "/metrics")).text
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_streams_and_sockets_share_the_places_there_are(
             assert int(answer.headers["retry-after"]) > 0
             assert (await refused(hub))[0] == status
             assert (await hub.call("GET", path)).status_code == 200
-            assert "hub_streams 1.0" in (await ask_at(hub, "GET", "/metrics")).text
+            assert 'hub_connections{kind="stream"} 1.0' in (await ask_at(hub, "GET", "/metrics")).text
         await empty(hub)
         async with stream(hub, 1), stream(hub, 1):
             pass

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from hub.domain.events import SessionChanged
+from hub.tally import Spread
 
 CATALOG = 0
 """The topic of sessions that are created, edited, started, ended or cancelled."""
@@ -22,6 +23,10 @@ Hear = Callable[[bytes, bytes], None]
 
 class Bus(Protocol):
     """At most once, in order for each publisher, no history. Only `follow` and `answers` wait, and not for long."""
+
+    @property
+    def delays(self) -> Spread:
+        """Seconds from publishing to delivery, as far as this process can tell."""
 
     def subscribe(self, deliver: Deliver, missed: Callable[[], None]) -> None:
         """Call `deliver` with each change of what is followed, on the event loop; `missed` when some may be lost."""

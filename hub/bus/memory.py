@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 
 from hub.bus import Deliver, Hear
 from hub.domain.events import SessionChanged
+from hub.tally import Spread
 
 
 class MemoryBus:
     """Delivers at once, in order, without serializing; nothing is ever missed."""
 
     def __init__(self) -> None:
+        self.delays = Spread()
         self._deliver: list[Deliver] = []
 
     def subscribe(self, deliver: Deliver, missed: Callable[[], None]) -> None:
@@ -25,8 +28,10 @@ class MemoryBus:
 
     def publish(self, change: SessionChanged) -> None:
         """Tell every subscriber, whatever it follows: there is nothing to save."""
+        begun = time.perf_counter()
         for deliver in self._deliver:
             deliver(change, None)
+        self.delays.add(time.perf_counter() - begun)
 
     async def follow(self, topics: Iterable[int]) -> None:
         """Everything is heard."""

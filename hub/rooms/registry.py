@@ -92,6 +92,16 @@ class Rooms:
         """How many rooms stand."""
         return len(self._rooms)
 
+    @property
+    def watchers(self) -> int:
+        """How many watch, each as often as it watches a session."""
+        return sum(room.watchers for room in self._rooms.values())
+
+    @property
+    def visits(self) -> int:
+        """How many visits are open here."""
+        return sum(map(len, self._visits.values()))
+
     def get(self, session_id: int) -> Room | None:
         """The room of a session, if anyone here looks at it."""
         return self._rooms.get(session_id)

@@ -71,6 +71,11 @@ class Room:
         return self._frame
 
     @property
+    def watchers(self) -> int:
+        """How many watch it, inside or not."""
+        return len(self._watchers)
+
+    @property
     def empty(self) -> bool:
         """Whether nobody listens, or is about to."""
         return not (self._watchers or self._insiders or self.openers)

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope, Send
 
-from hub.audit import Audit
 from hub.errors import HubError, NotFound
 from hub.frames import Frame
 from hub.protection import OVER_TLS
@@ -98,7 +97,7 @@ class AsgiDoor:
         try:
             self._door.enter(visitor)
         except HubError as refusal:
-            await _deny(send, self._lobby.audit, refusal, scope)
+            await _deny(send, self._lobby, refusal, scope)
             return
         try:
             await send({"type": "websocket.accept"})
@@ -131,13 +130,13 @@ class AsgiDoor:
 class Nowhere:
     """The ASGI application at every other path: no socket is there."""
 
-    def __init__(self, audit: Audit) -> None:
-        self._audit = audit
+    def __init__(self, lobby: Lobby) -> None:
+        self._lobby = lobby
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse before the upgrade."""
         await receive()
-        await _deny(send, self._audit, NotFound("There is no WebSocket here: it is at /ws."), scope)
+        await _deny(send, self._lobby, NotFound("There is no WebSocket here: it is at /ws."), scope)
 
 
 async def _read(connection: Connection, receive: Receive) -> None:
@@ -157,9 +156,9 @@ async def _say_last(send: Send, close: Close) -> None:
             await send({"type": "websocket.close", "code": close.code, "reason": close.reason})
 
 
-async def _deny(send: Send, audit: Audit, refusal: HubError, scope: Scope) -> None:
+async def _deny(send: Send, lobby: Lobby, refusal: HubError, scope: Scope) -> None:
     refused, visitor = answer(refusal, scope["path"]), _visitor(scope)
-    tell(audit, "open", refused, visitor, scope["path"])
+    tell(lobby, "open", refused, visitor, scope["path"])
     headers = {**refused.headers, **(OVER_TLS if visitor.secure else {})}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "websocket.http.response.start", "status": refused.status, "headers": raw})

@@ -68,7 +68,7 @@ class Connection(Outbox):
     )
 
     def __init__(self, lobby: Lobby, wire: Wire) -> None:
-        super().__init__(wire)
+        super().__init__(wire, lobby.traffic.sockets)
         self.id = new_id()
         self._lobby = lobby
         self._actor: Actor | None = None
@@ -120,6 +120,9 @@ class Connection(Outbox):
         `code` is of the close that ended it; `why`, for the log, where the driver did. Called once or more; only the
         first counts.
         """
+        if not self.over:
+            # Who is cut off without a close is one who does not read.
+            self._lobby.traffic.closed(code, ours=False, slow=why is not None)
         self._end(code, why)
         self._drop(silent)
 
@@ -137,6 +140,7 @@ class Connection(Outbox):
         `why` is for the log, where that knows more than the close's reason.
         """
         if not self.over:
+            self._lobby.traffic.closed(close.code, ours=True, slow=close is closing.TOO_SLOW)
             self._end(close.code, why or close.reason)
             # As of now: a busy process hears of the end later, when who was sent home may have joined elsewhere.
             self._drop(silent)
@@ -158,6 +162,7 @@ class Connection(Outbox):
             self._refuse(RateLimited("Too many messages: slow down, or the socket is closed."), "message")
 
     def _refuse(self, refusal: HubError, action: str, message: Incoming | None = None) -> None:
+        self._lobby.traffic.refusals["message", refusal.code] += 1
         self._trail.refused(action, refusal, getattr(message, "session", None))
         self.send(error(refusal, message.id if message else None))
 
@@ -342,6 +347,7 @@ class Connection(Outbox):
         if self.over:
             return
         self.over = True
+        self.give_up()
         self._trail.closed(code, reason)
         self._lobby.connections.discard(self)
         self._order.stop()

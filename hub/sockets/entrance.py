@@ -162,7 +162,7 @@ class _Entrance(Caller):
         """Tell the log of a refusal; what its answer says beside."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers or ()}
         visitor = self._visitor(headers)
-        tell(self.way.lobby.audit, action, refused, visitor, _path(getattr(self, "url", b"")))
+        tell(self.way.lobby, action, refused, visitor, _path(getattr(self, "url", b"")))
         return OVER_TLS if visitor.secure else {}
 
 

@@ -18,6 +18,7 @@ from hub.presence import Presence
 from hub.rooms import Rooms
 from hub.sockets.closing import RESTART, Close
 from hub.sockets.messages import Drain
+from hub.tally import Traffic
 from hub.tokens import Tokens
 
 
@@ -50,6 +51,9 @@ class Lobby:
     total: Crowd[None]
     allowed_origins: frozenset[str]
     audit: Audit
+    traffic: Traffic = field(default_factory=Traffic)
+    present: Crowd[str] = field(default_factory=lambda: Crowd(None))
+    """In a session, by a socket that is open."""
     draining: bool = False
     connections: set[Closable] = field(default_factory=set)
     batches: int = 20

@@ -11,6 +11,7 @@ from hub import views
 from hub.domain.model import LeaveReason
 from hub.frames import Frame
 from hub.rooms.listening import Newest
+from hub.tally import Deliveries
 
 
 class Wire(Protocol):
@@ -36,12 +37,14 @@ class Wire(Protocol):
 class Outbox(ABC):
     """The telling side of a connection: rooms deliver, the driver says when the peer can take more."""
 
-    __slots__ = ("_missed", "_wire", "over")
+    __slots__ = ("_missed", "_told", "_wire", "over")
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, told: Deliveries) -> None:
+        """`told` counts, for all sockets together."""
         self.over = False
         """Whether the socket is gone, or going: nothing more is said."""
         self._wire = wire
+        self._told = told
         self._missed: dict[tuple[Hashable, Frame | None], Newest] | None = None
         """By what it is about; and the frame, where it is due for itself and not the newest alone."""
 
@@ -54,24 +57,35 @@ class Outbox(ABC):
         missed, self._missed = self._missed, None
         for (key, lasting), newest in (missed or {}).items():
             frame = newest(self)
-            if frame is not None:
+            if frame is None:
+                self._told.dropped += 1
+            else:
                 self.deliver(key, frame, newest, lasting is not None)
 
     def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
         """Send `frame`; if the peer is slow, what `newest` answers once it caught up, and `frame` too if `lasting`."""
         if self._wire.writable:
             self._wire.send(frame)
+            self._told.sent += 1
             return
         missed = self._missed
         if missed is None:
             missed = self._missed = {}
-        missed.pop((key, None), None)  # in the order of what happened: the newest comes after what lasts
+        # In the order of what happened: the newest comes after what lasts.
+        if missed.pop((key, None), None) is not None:
+            self._told.conflated += 1
         missed[key, frame if lasting else None] = newest
 
     def forget(self, session_id: int) -> None:
         """The client does not want to hear of this session any more, not even what it missed."""
         if self._missed is not None:
             self._missed = {key: newest for key, newest in self._missed.items() if key[0] != ("session", session_id)}
+
+    def give_up(self) -> None:
+        """Nothing more will be told, not even what was missed."""
+        if self._missed is not None:
+            self._told.dropped += len(self._missed)
+            self._missed = None
 
     @contextmanager
     def together(self) -> Iterator[None]:

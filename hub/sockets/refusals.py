@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from hub import views
-from hub.audit import LONGEST, Audit, path_of
+from hub.audit import LONGEST, path_of
 from hub.errors import Forbidden, HubError, InvalidInput, MethodNotAllowed, NotFound, RateLimited, TooLarge, Unavailable
 from hub.protection import CLOSED, UNKEPT
 from hub.sockets.door import Visitor
+from hub.sockets.lobby import Lobby
 
 
 class Answer(NamedTuple):
@@ -53,8 +54,9 @@ def answer(refusal: HubError, path: str, status: int | None = None) -> Answer:
     return Answer(status, headers, views.encode(body), refusal.code)
 
 
-def tell(audit: Audit, action: str, refused: Answer, visitor: Visitor, path: str) -> None:
-    """The line of the log: `open` for a handshake, `request` for what is none."""
+def tell(lobby: Lobby, action: str, refused: Answer, visitor: Visitor, path: str) -> None:
+    """The line of the log, and the count: `open` is a handshake, `request` what is none."""
     origin = visitor.headers.get("origin")
     about = {"path": path_of(path), "status": refused.status, "origin": origin and origin[:LONGEST]}
-    audit.tell_some(action, refused.code, None, visitor.address, **about)
+    lobby.traffic.refusals["handshake" if action == "open" else "http", refused.code] += 1
+    lobby.audit.tell_some(action, refused.code, None, visitor.address, **about)

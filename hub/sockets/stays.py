@@ -77,6 +77,7 @@ class Stays:
             if wait:
                 raise RateLimited("You join too often: wait a minute.", retry_after=wait)
         stay = self._open[session_id] = self._lobby.presence.stay(session_id, actor.id)
+        self._lobby.present.enter(actor.id)
         self._lobby.rooms.register_visit(stay.visit_id, session_id, self._holder)
         self._joining[session_id] = None
         try:
@@ -157,4 +158,5 @@ class Stays:
         self._lobby.rooms.forget_visit(stay.visit_id, stay.session_id)
         if self._open.get(stay.session_id) is stay:
             del self._open[stay.session_id]
+            self._lobby.present.exit(stay.user_id)
         self._left(stay.session_id)

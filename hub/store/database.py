@@ -40,6 +40,9 @@ class Database(ABC):
     shared: bool
     """Whether other processes may use it at the same time: then its clock is the one that counts."""
 
+    retries = 0
+    """Transactions that were begun again."""
+
     @abstractmethod
     def claim(self) -> None:
         """Make sure that this process may use it; raises AlreadyRunning."""

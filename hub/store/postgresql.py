@@ -87,7 +87,6 @@ class PostgresDatabase(Database):
         self._writers: ConnectionThreads | None = None
         self._readers: ConnectionThreads | None = None
         self._lost = False
-        self.retries = 0
 
     def claim(self) -> None:
         """Any number of processes may use it."""

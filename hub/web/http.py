@@ -117,10 +117,8 @@ class Operation:
 class Endpoint:
     """The ASGI application at one path: picks the operation, checks the request, encodes the answer."""
 
-    def __init__(self, operations: Sequence[Operation], gate: Gate, count: Callable[[str, int], None]) -> None:
-        """`count` is told the path's template and the status of each answer."""
+    def __init__(self, operations: Sequence[Operation], gate: Gate) -> None:
         self._path = operations[0].path
-        self._count = count
         self._operations = {operation.method: operation for operation in operations}
         if "GET" in self._operations:
             self._operations["HEAD"] = self._operations["GET"]
@@ -130,14 +128,13 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every failure is a problem."""
         told: Fields = []
-        scope["hub.route"] = self._path  # for the log, as the two below
+        scope["hub.route"] = self._path  # for figures and the log; the two below for the log
         try:
             response = await self._answer(scope, receive, told)
         except MethodNotAllowed as refusal:
             response = problem(refusal, scope["path"], {"allow": self._allow})
         except Exception as error:
             response = problem(broke(f"{scope['method']} {scope['path']}", error), scope["path"])
-        self._count(self._path, response.status_code)
         response.raw_headers += told
         await response(scope, receive, send)
 

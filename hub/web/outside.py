@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.audit import OK, Audit, path_of
 from hub.ids import new_id
 from hub.protection import CLOSED, EVERYWHERE, OVER_TLS, PAGE, UNKEPT
+from hub.tally import OTHER, Traffic
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -36,9 +37,12 @@ OWN_RESOURCE = (RESOURCE_POLICY, EVERYWHERE[RESOURCE_POLICY.decode()].encode())
 class Outside:
     """Goes around the whole application, its own failures included."""
 
-    def __init__(self, app: ASGIApp, audit: Audit) -> None:
+    def __init__(self, app: ASGIApp, audit: Audit, traffic: Traffic, places: frozenset[str]) -> None:
+        """`places` are the paths beside REST, which is told apart by `hub.route`."""
         self._app = app
         self._audit = audit
+        self._traffic = traffic
+        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request in, and its answer out."""
@@ -53,6 +57,7 @@ class Outside:
             nonlocal answered, request_id
             if message["type"] == "http.response.start":
                 answered = message
+                self._count(scope, message["status"], time.perf_counter() - begun)
                 headers = message["headers"] = protected(message.get("headers", ()), scope["scheme"] == "https")
                 if "hub.revealed" in scope or self._audit.wants(scope["method"], message["status"]):
                     request_id = new_id()
@@ -64,6 +69,13 @@ class Outside:
         finally:
             if request_id:
                 self._tell(scope, answered["status"], request_id, time.perf_counter() - begun)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        path = scope["path"]
+        route = scope.get("hub.route") or (path if path in self._places else OTHER)
+        self._traffic.answered(scope["method"], route, status, seconds)
+        if status >= 400:
+            self._traffic.refusals["http", scope.get("hub.result", OTHER)] += 1
 
     def _tell(self, scope: Scope, status: int, request_id: str, seconds: float) -> None:
         client = scope.get("client")

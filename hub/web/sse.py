@@ -16,6 +16,7 @@ from hub.errors import NotFound, RateLimited, Unavailable
 from hub.frames import Frame
 from hub.limits import Crowd
 from hub.rooms import Newest, Room, Rooms
+from hub.tally import Deliveries
 from hub.web.http import EVENT_STREAM, Call
 
 HEARTBEAT_SECONDS = 15.0
@@ -27,13 +28,15 @@ RETRY_AFTER = 5.0
 class Follower:
     """A listener that remembers only that there is something new: what is sent is always the newest."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Deliveries) -> None:
+        self.told = told
         self.news = asyncio.Event()
         self.come_back_ms: int | None = None
         """Set when the stream is to end: what the reader is told to wait."""
 
     def deliver(self, key: Hashable, frame: Frame, newest: Newest, lasting: bool = False) -> None:
         """There is something new."""
+        self.told.conflated += self.news.is_set()
         self.news.set()
 
     def visit_closed(self, session_id: int, reason: LeaveReason) -> None:
@@ -67,6 +70,7 @@ class Events:
     rooms: Rooms
     total: Crowd[None]
     addresses: Crowd[str]
+    told: Deliveries = field(default_factory=Deliveries)
     followers: set[Follower] = field(default_factory=set)
     window: float | None = None
     """Set when streams end: the seconds over which their readers come back."""
@@ -95,7 +99,7 @@ class Events:
                     # This process has not heard of it yet, or the database began anew: what is stored is what counts.
                     for snapshot in (await self.rooms.source.states([room.id])).values():
                         room.learn(snapshot)
-                follower = Follower()
+                follower = Follower(self.told)
                 room.watch(follower)
         except BaseException:
             self._exit(call.address)
@@ -140,6 +144,7 @@ async def _events(room: Room, follower: Follower, seen: int) -> AsyncIterator[by
         # Another, not a newer one: a room goes back where what it showed was never stored (`Room.learn`).
         if state is not None and state.revision != seen:
             seen = state.revision
+            follower.told.sent += 1
             yield b"event: session\nid: %d\ndata: %s\n\n" % (seen, room.frame.payload)
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):  # not `wait_for`: that makes a task on Python 3.11

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +17,7 @@ from hub.bus.redis.link import Ears, Link
 from hub.bus.redis.servers import AWAY, Figures, Layout, Outage, Servers, alone, pause
 from hub.domain.events import SessionChanged
 from hub.errors import Unavailable
+from hub.tally import Spread
 
 log = logging.getLogger("hub.bus")
 
@@ -23,6 +25,8 @@ FOLLOW_SECONDS = 1.0
 SURVEY_SECONDS = 5.0
 LAST_WORDS_SECONDS = 0.5
 COMPLAIN_SECONDS = 60.0
+PROBE_SECONDS = 10.0
+"""After how long an announcement whose way was to be measured counts as lost."""
 
 
 class RedisBus:
@@ -55,6 +59,7 @@ class RedisBus:
         self._doubt = asyncio.Event()
         self._outage = Outage("finding the Redis servers")
         self._complained = -COMPLAIN_SECONDS
+        self._probe: tuple[bytes, float] = b"", -PROBE_SECONDS
         self._layout = Layout({})
         self._fixed = where.kind is redisurl.Kind.SINGLE
         if self._fixed:
@@ -64,6 +69,14 @@ class RedisBus:
     def healthy(self) -> bool:
         """Whether each server was heard of in the last three seconds and confirmed what is followed; needs the loop."""
         return self._layout.complete and all(link.healthy for link in self._links.values())
+
+    @property
+    def delays(self) -> Spread:
+        """Seconds until this process heard itself: its beats, and one of the announcements that it follows at a time.
+
+        By one clock, since those of two machines differ by more than the way takes.
+        """
+        return self.figures.delays
 
     @property
     def lag(self) -> float:
@@ -224,7 +237,10 @@ class RedisBus:
 
     def _announce(self, topic: int, change: SessionChanged, frame: bytes) -> None:
         channel = self._channel(topic)
-        self._send(channel, wire.sign(self._key, channel, wire.pack(self._origin, change, frame)))
+        signed = wire.sign(self._key, channel, wire.pack(self._origin, change, frame))
+        if channel in self._followed and (now := time.monotonic()) - self._probe[1] >= PROBE_SECONDS:
+            self._probe = signed, now
+        self._send(channel, signed)
 
     def _send(self, channel: bytes, payload: bytes) -> None:
         link = self._owner(channel)
@@ -239,6 +255,9 @@ class RedisBus:
 
     def _heard(self, channel: bytes, payload: bytes) -> None:
         if payload.startswith(self._origin):
+            if payload == self._probe[0]:
+                self.delays.add(time.monotonic() - self._probe[1])
+                self._probe = b"", -PROBE_SECONDS
             return
         try:
             verified = wire.verified(self._believed, channel, payload)

@@ -239,3 +239,4 @@ class Link:
         if len(payload) == _TIME.size:
             self._seen = asyncio.get_running_loop().time()
             self.lag = self._seen - _TIME.unpack(payload)[0]
+            self._figures.delays.add(self.lag)

@@ -23,6 +23,7 @@ from redis.exceptions import ConnectionError as Refused
 from redis.exceptions import RedisError
 
 from hub.redisurl import Address, Kind, RedisUrl
+from hub.tally import Spread
 
 log = logging.getLogger("hub.bus")
 
@@ -214,3 +215,6 @@ class Figures:
 
     reconnects: int = 0
     """Times that a lost subscription was made anew."""
+
+    delays: Spread = field(default_factory=Spread)
+    """Seconds from here through a server and back."""
