@@ -51,11 +51,10 @@ def back_up(url: str, target: Path, clock: Callable[[], datetime]) -> Backup:
     """
     if not url.startswith("sqlite:"):
         raise Unusable(
-            "PostgreSQL is backed up by its own tools: `pg_dump`, or a base backup and its log; see the README"
+            "PostgreSQL is backed up by its own tools, `pg_dump` or a base backup with its log: see the README"
         )
-    source = Path(
-        make_url(url).database or ""
-    ).resolve()  # the log lies beside the file itself, not beside a link to it
+    # By its own name: the log lies beside the file, not beside a link to it.
+    source = Path(make_url(url).database or "").resolve()
     _refuse_unfit(source, target)
     folder = None
     try:
@@ -114,9 +113,10 @@ def _beside(path: Path, ending: str) -> Path:
 
 def _copy(file: int, target: Path) -> None:
     """To the disk piece by piece: whoever commits meanwhile waits behind one of them, not behind all."""
-    with target.open("xb", buffering=0) as copy:
+    with target.open("xb") as copy:
         while piece := os.read(file, PIECE):
             copy.write(piece)
+            copy.flush()
             os.fdatasync(copy.fileno())
 
 
@@ -151,7 +151,7 @@ def _check(part: Path) -> str:
         copy.execute("PRAGMA journal_mode=DELETE").fetchone()
         found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if found != "ok":
-            raise sqlite3.DatabaseError(f"the copy is damaged: {found}")
+            raise sqlite3.DatabaseError(f"the copy is damaged: {' '.join(found.split())}")
         if copy.execute("PRAGMA foreign_key_check").fetchone():
             raise sqlite3.DatabaseError("the copy names rows that are not there")
         revision: str = copy.execute("SELECT version_num FROM alembic_version").fetchone()[0]
