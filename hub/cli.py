@@ -1,4 +1,4 @@
-"""The command line: demo, serve, migrate, reseal, token, watch, check."""
+"""The command line: demo, serve, migrate, reseal, prune, forget, backup, token, watch, check."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
 
 import click
 
-from hub import checks, demo, logs, resealing, watching
+from hub import checks, demo, keeping, logs, resealing, watching
 from hub.app import build
 from hub.clock import utc_now
 from hub.domain.people import Role
@@ -23,6 +24,7 @@ from hub.sealing import Vault
 from hub.server import serve as listen
 from hub.server import work
 from hub.settings import Settings, WrongSetting, from_environment, must_serve, remark
+from hub.store.backup import NotCopied, back_up
 from hub.store.database import Unusable
 from hub.store.opening import database_at
 from hub.tokens import Tokens, sign
@@ -169,9 +171,78 @@ def reseal() -> None:
         done = asyncio.run(resealing.run(database_at(settings.database_url), vault))
     except Unusable as reason:
         _fail(str(reason))
+    _tell(done)
+
+
+@main.command()
+@click.option("--older-than", "age", required=True, help="How long ago the session ended: a number and s, m, h or d.")
+@click.option("--dry-run", "dry", is_flag=True, help="Only say what would be done.")
+def prune(age: str, dry: bool) -> None:
+    """Keep totals alone of who was in sessions that are long over. Exit code 1 when not all were reached."""
+    settings, long_ago = _settings(), _lasting("--older-than", age)
+    try:
+        before = utc_now() - long_ago
+    except OverflowError:
+        _fail(f"--older-than {age} is before any calendar begins")
+    try:
+        _tell(asyncio.run(keeping.prune(database_at(settings.database_url), before, dry=dry)))
+    except Unusable as reason:
+        _fail(str(reason))
+
+
+@main.command()
+@click.argument("sub", metavar="SUB")
+def forget(sub: str) -> None:
+    """Replace one person everywhere by nobody, attendance kept. Exit code 1 when not all was reached."""
+    settings = _settings()
+    try:
+        _tell(asyncio.run(keeping.forget(database_at(settings.database_url), sub)))
+    except (Unusable, keeping.StillHosts) as reason:
+        _fail(str(reason))
+
+
+@main.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+def backup(file: Path) -> None:
+    """Copy the SQLite database to a new FILE, beside a running hub. Exit code 1 when that did not succeed."""
+    settings = _settings()
+    try:
+        made = back_up(settings.database_url, file, utc_now)
+    except Unusable as reason:
+        _fail(str(reason))
+    except NotCopied as reason:
+        click.echo(f"hub: {reason}", err=True)
+        sys.exit(1)
+    taken = made.taken_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    click.echo(
+        f"hub: {file} holds all that was acknowledged before {taken}: {made.size} bytes, tables at {made.revision}, "
+        "checked. Keep HUB_SECRET_KEY elsewhere: without it no meeting opens"
+    )
+
+
+class _Told(Protocol):
+    """How a command that changes much ended."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+
+    def told(self) -> Iterable[str]:
+        """Its sentences."""
+
+
+def _tell(done: _Told) -> NoReturn:
     for said in done.told():
         click.echo(f"hub: {said}")
     sys.exit(0 if done.complete else 1)
+
+
+def _lasting(option: str, text: str) -> timedelta:
+    """A duration as the command line takes it."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if not text[:-1].isdecimal() or text[-1:] not in units or len(text) > 8:
+        _fail(f"{option} takes a number and s, m, h or d, like 90s or 2h, not {text!r}")
+    return timedelta(seconds=int(text[:-1]) * units[text[-1]])
 
 
 @main.command()
@@ -184,13 +255,10 @@ def token(sub: str, role: str, name: str, ttl: str) -> None:
     settings = _settings()
     if settings.jwt_secret is None:
         _fail("HUB_JWT_SECRET: set it to the secret of the service, 32 bytes or more")
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if not ttl[:-1].isdecimal() or ttl[-1:] not in units or len(ttl) > 8:
-        _fail(f"--ttl takes a number and s, m, h or d, like 90s or 2h, not {ttl!r}")
-    if not int(ttl[:-1]):
+    lasts = _lasting("--ttl", ttl)
+    if not lasts:
         _fail(f"--ttl {ttl} would have ended before it is used")
     try:
-        lasts = timedelta(seconds=int(ttl[:-1]) * units[ttl[-1]])
         expected = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
         signed = sign(settings.jwt_secret, sub, name, Role(role), ttl=lasts, now=utc_now(), **expected)
     except OverflowError:

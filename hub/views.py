@@ -139,7 +139,10 @@ class VisitView(View):
 
 
 class AttendanceLine(View):
-    """One person's attendance: `seconds` within the session, `share` of it from 0 to 1."""
+    """One person's attendance: `seconds` within the session, `share` of it from 0 to 1.
+
+    `visits` is empty once they are too old to be kept, and only their total is.
+    """
 
     id: str
     name: str
@@ -286,10 +289,10 @@ def attendance_line(line: Attendance) -> AttendanceLine:
         id=line.person.id,
         name=line.person.name,
         role=line.person.role,
-        seconds=round(line.seconds, 3),
+        seconds=round(line.total.seconds, 3),
         share=round(line.share, 4),
-        first_joined_at=line.first_joined_at,
-        last_left_at=line.last_left_at,
+        first_joined_at=line.total.first_joined_at,
+        last_left_at=line.total.last_left_at,
         visits=[visit(stay) for stay in line.visits],
     )
 

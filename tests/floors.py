@@ -36,7 +36,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"hub.news", "hub.frames", "hub.keys", "hub.sealing", "hub.audit", "hub.scraping"}),
     frozenset({"hub.bus", "hub.samples"}),
     frozenset({"hub.ledger", "hub.rooms", "hub.tokens", "hub.migrations", "hub.spending"}),
-    frozenset({"hub.presence", "hub.leases", "hub.resealing"}),
+    frozenset({"hub.presence", "hub.leases", "hub.resealing", "hub.keeping"}),
     frozenset({"hub.web", "hub.sockets"}),
     frozenset({"hub.instruments"}),
     frozenset({"hub.app", "hub.checks", "hub.watching"}),

@@ -17,7 +17,7 @@ import psycopg
 
 Where = Path | str
 PATIENCE = 10.0
-TABLES = ("live_sessions", "session_bookings", "session_participants", "session_payments", "users")
+TABLES = ("live_sessions", "session_bookings", "session_participants", "session_payments", "users", "attendance_totals")
 """All but the leases, which beat."""
 
 
@@ -99,7 +99,12 @@ def change(where: Where, statement: str, *values: Any) -> None:
 
 def dump(where: Where) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, in order."""
-    return {table: rows(where, f"SELECT * FROM {table} ORDER BY 1") for table in TABLES}
+    return {table: rows(where, f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES}
+
+
+def holding(path: Path, octets: bytes) -> list[str]:
+    """Which of a database's files, its log among them, hold this anywhere."""
+    return [one.name for one in path.parent.glob(f"{path.name}*") if octets in one.read_bytes()]
 
 
 def _plain(value: Any) -> Any:

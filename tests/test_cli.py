@@ -292,5 +292,5 @@ async def test_watch_ends_with_the_sentence_of_a_hub_that_refuses(tmp_path: Path
 async def test_the_command_line_explains_itself(tmp_path: Path) -> None:
     ended = await hub_command(tmp_path, "--help")
     assert ended.code == 0
-    for command in ("demo", "serve", "migrate", "token", "watch", "check"):
+    for command in ("demo", "serve", "migrate", "backup", "prune", "forget", "token", "watch", "check"):
         assert f"\n  {command} " in ended.out

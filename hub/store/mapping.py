@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from hub.domain.attendance import Total
 from hub.domain.model import (
     Booking,
     BookingStatus,
@@ -156,6 +157,22 @@ def visit_values(visit: Visit) -> dict[str, Any]:
         "left_at": visit.left_at,
         "reason": visit.reason and visit.reason.value,
         "dropped_at": visit.dropped_at,
+    }
+
+
+def total_of(row: type_of_row) -> Total:
+    """A row of attendance_totals, whose session and person are known."""
+    return Total(row.seconds, row.first_joined_at, row.last_left_at)
+
+
+def total_values(session_id: int, user_id: str, total: Total) -> dict[str, Any]:
+    """What a row of attendance_totals holds."""
+    return {
+        "session_id": session_id,
+        "user_id": user_id,
+        "seconds": total.seconds,
+        "first_joined_at": total.first_joined_at,
+        "last_left_at": total.last_left_at,
     }
 
 

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, func, or_, select
 
-from hub.domain.attendance import Attendance, attend
+from hub.domain.attendance import Attendance, attend, share
 from hub.domain.events import Present, PublicState, RosterRule
 from hub.domain.model import Booking, BookingStatus, Session, Visit
 from hub.domain.people import Person
 from hub.errors import NotFound
 from hub.store.database import snapshot
-from hub.store.mapping import booking_of, person_of, session_of, visit_of
+from hub.store.mapping import booking_of, person_of, session_of, total_of, visit_of
 from hub.store.tables import (
     LIVE_BOOKING,
     OPEN_VISIT,
     PENDING_BOOKING,
+    attendance_totals,
     live_sessions,
     session_bookings,
     session_participants,
@@ -196,18 +197,22 @@ def is_present(connection: Connection, session_id: int, user_id: str) -> bool:
 
 
 def attendance(connection: Connection, session: Session, now: datetime) -> list[Attendance]:
-    """Everyone who was ever in `session`, in order of coming."""
-    table = session_participants
-    query = (
-        select(table, users.c.name, users.c.role)
-        .join(users, users.c.id == table.c.user_id)
-        .where(table.c.session_id == session.id)
-        .order_by(table.c.joined_at, table.c.id)
-    )
+    """Everyone who was ever in `session`, in order of coming; of some only the total may be kept."""
     people: dict[Person, list[Visit]] = {}
-    for row in connection.execute(query):
-        people.setdefault(_person(row), []).append(visit_of(row))
-    return [attend(session, person, visits, now) for person, visits in people.items()]
+    with snapshot(connection):
+        for row in connection.execute(_of_people(session_participants), {"session_id": session.id}):
+            people.setdefault(_person(row), []).append(visit_of(row))
+        totals = connection.execute(_of_people(attendance_totals), {"session_id": session.id}).all()
+    everyone = [attend(session, person, visits, now) for person, visits in people.items()]
+    for row in totals:
+        total = total_of(row)
+        everyone.append(Attendance(_person(row), total, share(session, total, now)))
+    return sorted(everyone, key=lambda one: (one.total.first_joined_at, one.person.id))
+
+
+def _of_people(table: Table) -> Select[*tuple[Any, ...]]:
+    named = select(table, users.c.name, users.c.role).join(users, users.c.id == table.c.user_id)
+    return named.where(table.c.session_id == bindparam("session_id"))
 
 
 def public_states(

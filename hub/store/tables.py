@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -230,6 +231,20 @@ session_participants = Table(
     ),
     Index("ix_session_participants_session", "session_id", "user_id", "joined_at"),
 )
+
+attendance_totals = Table(
+    "attendance_totals",
+    metadata,
+    Column("session_id", Integer, ForeignKey("live_sessions.id"), primary_key=True),
+    Column("user_id", String(255), ForeignKey("users.id"), primary_key=True),
+    Column("seconds", Double, nullable=False),
+    Column("first_joined_at", Instant, nullable=False),
+    Column("last_left_at", Instant, nullable=False),
+    CheckConstraint("seconds >= 0", name="seconds"),
+    CheckConstraint("last_left_at >= first_joined_at", name="never_negative"),
+    Index("ix_attendance_totals_user", "user_id"),
+)
+"""Of visits that are no longer kept: a person's rows of a session are there, or its total is here, never both."""
 
 session_payments = Table(
     "session_payments",

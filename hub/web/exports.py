@@ -55,7 +55,7 @@ def attendance_csv(attendance: views.AttendanceView) -> bytes:
     for line in attendance.people:
         left = "" if line.last_left_at is None else views.instant(line.last_left_at)
         joined = views.instant(line.first_joined_at)
-        visits = len(line.visits)
+        visits = len(line.visits) or ""  # nobody is here without one: they are no longer kept, nor is their number
         writer.writerow(
             (cell(line.id), cell(line.name), line.role.value, line.seconds, line.share, joined, left, visits)
         )

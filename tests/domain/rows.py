@@ -173,7 +173,7 @@ def check_attendance(rows: Rows, now: datetime) -> None:
     length = 0.0 if started is None else ((rows.session.ended_at or now) - started).total_seconds()
     for user_id, visits in people.items():
         summed = attend(rows.session, rows.people[user_id], visits, now)
-        assert 0 <= summed.seconds <= length
+        assert 0 <= summed.total.seconds <= length
         assert 0 <= summed.share <= 1
 
 

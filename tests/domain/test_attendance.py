@@ -72,7 +72,7 @@ def test_attendance_is_what_counting_the_seconds_of_the_session_says(
         for second in range(max(0, start), min(length, length if still else end))
     }
     summed = attend(session, PERSON, visits, at(length))
-    assert summed.seconds == len(there)
+    assert summed.total.seconds == len(there)
     assert 0 <= summed.share <= 1
     assert summed.share == (pytest.approx(len(there) / length) if length else 0)
 
@@ -85,34 +85,34 @@ def test_two_tabs_at_once_are_one_presence_and_a_pause_is_none() -> None:
         a_visit(visit_id="v-2", joined_at=STARTS + 10 * MINUTE, left_at=STARTS + 30 * MINUTE),
     ]
     summed = attend(session, PERSON, visits, STARTS + 90 * MINUTE)
-    assert summed.seconds == 40 * 60
+    assert summed.total.seconds == 40 * 60
     assert summed.share == pytest.approx(2 / 3)
     assert [visit.id for visit in summed.visits] == ["v-1", "v-2", "v-3"]
-    assert (summed.first_joined_at, summed.last_left_at) == (STARTS, STARTS + 50 * MINUTE)
+    assert (summed.total.first_joined_at, summed.total.last_left_at) == (STARTS, STARTS + 50 * MINUTE)
 
 
 def test_waiting_before_the_start_is_not_attendance() -> None:
     session = a_session(status=Status.ENDED, ended_at=STARTS + 60 * MINUTE)
     early = a_visit(joined_at=STARTS - 10 * MINUTE, left_at=STARTS + 15 * MINUTE)
     summed = attend(session, PERSON, [early], STARTS + 60 * MINUTE)
-    assert (summed.seconds, summed.share) == (15 * 60, 0.25)
-    assert summed.first_joined_at == STARTS - 10 * MINUTE
+    assert (summed.total.seconds, summed.share) == (15 * 60, 0.25)
+    assert summed.total.first_joined_at == STARTS - 10 * MINUTE
 
 
 def test_who_left_before_the_start_attended_nothing() -> None:
     session = a_session(status=Status.ACTIVE)
     gone = a_visit(joined_at=STARTS - 10 * MINUTE, left_at=STARTS - MINUTE)
-    assert attend(session, PERSON, [gone], STARTS + MINUTE).seconds == 0
+    assert attend(session, PERSON, [gone], STARTS + MINUTE).total.seconds == 0
 
 
 def test_who_is_still_there_counts_until_now_and_has_not_left() -> None:
     summed = attend(a_session(status=Status.ACTIVE), PERSON, [a_visit(joined_at=STARTS)], STARTS + MINUTE)
-    assert (summed.seconds, summed.share, summed.last_left_at) == (60, 1, None)
+    assert (summed.total.seconds, summed.share, summed.total.last_left_at) == (60, 1, None)
 
 
 def test_a_session_that_never_started_was_attended_by_nobody() -> None:
     summed = attend(a_session(), PERSON, [a_visit(joined_at=STARTS)], STARTS + MINUTE)
-    assert (summed.seconds, summed.share, len(summed.visits)) == (0, 0, 1)
+    assert (summed.total.seconds, summed.share, len(summed.visits)) == (0, 0, 1)
 
 
 def test_a_session_that_ended_in_its_first_instant_has_no_shares() -> None:

@@ -17,7 +17,7 @@ import psycopg
 
 from tests.running import PATIENCE, Client, Running, bearer
 from tests.sockets import Follower
-from tests.tables import ask
+from tests.tables import Where, ask
 
 LOOK_SECONDS = 0.05
 Moments = list[tuple[float, int]]
@@ -143,7 +143,7 @@ def untrue(truth: Truth, eyes: Iterable[Eye]) -> list[str]:
     return wrong
 
 
-def differences(url: str, eye: Eye) -> list[str]:
+def differences(url: Where, eye: Eye) -> list[str]:
     """Where what this eye was shown last is not what is stored now: states, rosters, and the catalog's versions."""
     stored: list[Any] = ask(url, STORED)
     wrong = []
@@ -165,7 +165,7 @@ def differences(url: str, eye: Eye) -> list[str]:
     return wrong
 
 
-async def until_same(url: str, eyes: Sequence[Eye], patience: float) -> float:
+async def until_same(url: Where, eyes: Sequence[Eye], patience: float) -> float:
     """Wait until nothing differs; how many seconds that took. AssertionError with what still differs then."""
     began = time.monotonic()
     while wrong := [what for eye in eyes for what in differences(url, eye)]:

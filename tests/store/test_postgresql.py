@@ -166,6 +166,7 @@ async def test_a_migration_waits_for_the_tables_in_turns_and_keeps_nobody_from_t
 ) -> None:
     monkeypatch.setattr(postgresql, "LOCK_SECONDS", 0.05)
     change(fresh_postgres, "ALTER TABLE live_sessions DROP COLUMN sealed_url")
+    change(fresh_postgres, "DROP TABLE attendance_totals")
     change(fresh_postgres, "UPDATE alembic_version SET version_num = '0002'")
     with tables(fresh_postgres) as dump:
         dump.execute("BEGIN")
