@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from hub import machine
 from hub import metrics as figures
 from hub.audit import Audit
 from hub.bus import Bus
@@ -61,8 +61,6 @@ log = logging.getLogger("hub")
 
 NOISE = 10
 """Control frames and fragments that a client may send for each message it may."""
-RESERVED_DESCRIPTORS = 96
-"""File descriptors kept for the database, the bus, and the connections that are no sockets (`caller.SPARE`)."""
 
 LEAVES_PATIENCE = 3.0
 """Seconds to record leaves at a stop; what is not recorded by then is closed by the next process."""
@@ -360,10 +358,5 @@ def _more_metrics(hub: Hub) -> None:
 
 def max_connections(settings: Settings) -> int:
     """How many sockets this process may hold: what is configured, else what its file descriptors allow."""
-    if settings.max_connections is not None:
-        return settings.max_connections
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return max(1, limit - RESERVED_DESCRIPTORS) if limit != resource.RLIM_INFINITY else 1_000_000
+    machine.raise_descriptors()
+    return machine.sockets_possible() if settings.max_connections is None else settings.max_connections

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -202,9 +203,12 @@ def watch(session_id: int, url: str, count: int | None) -> None:
 
 
 @main.command()
-def check() -> None:
-    """Check settings, database and bus: what is wrong, and how to mend it. Exit code 1 when something is."""
+@click.option("--json", "as_json", is_flag=True, help="Say it as one JSON object, for machines.")
+def check(as_json: bool) -> None:
+    """Check settings, database and bus: what is wrong, and how to mend it. Exit code 1 when something is red."""
     findings = asyncio.run(checks.run(os.environ))
-    for finding in findings:
-        click.echo(f"{finding.light:6} {finding.about}: {finding.said}")
-    sys.exit(1 if any(finding.light == "red" for finding in findings) else 0)
+    if as_json:
+        click.echo(logs.as_json({"findings": [dataclasses.asdict(finding) for finding in findings]}))
+    for finding in () if as_json else findings:
+        click.echo(str(finding))
+    sys.exit(1 if any(finding.light == checks.RED for finding in findings) else 0)

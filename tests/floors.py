@@ -27,6 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.settings",
             "hub.metrics",
             "hub.listening",
+            "hub.machine",
             "hub.stopping",
             "hub.workers",
             "hub.logs",
