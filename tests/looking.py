@@ -9,9 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from hub import checks
-from hub.checks.finding import (
-    Finding,
-)
+from hub.checks.finding import Finding
 from tests.running import PATIENCE, now
 
 KEY = base64.b64encode(bytes(range(32))).decode()

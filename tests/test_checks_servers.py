@@ -114,6 +114,9 @@ WELL: dict[str, Any] = {
     "version": "18.1",
     "number": 180_001,
     "standby": False,
+    "isolation": "read committed",
+    "room": 97,
+    "ahead": 0.01,
     "synchronous_commit": "on",
     "fsync": "on",
 }
