@@ -34,6 +34,7 @@ from hub.ledger import Ledger
 from hub.limits import Addresses, Crowd, Pace, Rate
 from hub.metrics import Metrics
 from hub.presence import Presence
+from hub.readiness import SILENT, Readiness
 from hub.rooms import Comparing, Rooms, Snapshot
 from hub.sealing import Vault
 from hub.settings import Settings
@@ -114,11 +115,15 @@ class Hub:
     lobby: Lobby
     metrics: Metrics
     app: Starlette = field(init=False)
+    readiness: Readiness = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     failed: Callable[[], None] = lambda: None
     listening: Callable[[str], None] = lambda url: None
     end_streams: Callable[[float], None] = lambda window: None
     companions: list[Callable[[], AbstractAsyncContextManager[object]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.readiness = Readiness(self.leaving, self.unreached)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -142,18 +147,16 @@ class Hub:
         yield "lease", self.lease.run
         yield "reaper", self.reaper.run
         yield "comparing", self.comparing.run
+        yield "readiness", self.readiness.run
 
     async def _begin_lease(self) -> None:
         try:
-            if behind := await self.database.read(schema.behind):
-                log.error("not ready: %s", behind)
-            else:
+            if not await self.database.read(schema.behind):
                 await self.lease.open()
-        except Unavailable as refusal:
-            # A server may be away when this process starts: it is not ready then, and begins when it can.
+        except Unavailable:
+            # A server may be away when this process starts: it is not ready then, says so, and begins when it can.
             if not self.database.shared:
                 raise
-            log.error("not ready: %s", refusal)
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -163,6 +166,7 @@ class Hub:
     def _watch(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             log.critical("the background task %r died: this process goes", task.get_name(), exc_info=task.exception())
+            self.readiness.notice()
             self.failed()
 
     async def _stop(self, name: str) -> None:
@@ -179,12 +183,19 @@ class Hub:
         return None
 
     async def unreached(self) -> str | None:
-        """What this process lacks of what others give it; None for nothing. Raises Unavailable."""
-        if behind := await self.database.read(schema.behind):
-            return behind
+        """What this process lacks of what others give it; None for nothing."""
+        try:
+            behind = await self.database.read(schema.behind)
+        except Unavailable:
+            return SILENT
+        if behind or self.lease.refused:
+            return behind or "the database takes no writes"
         if not self.lease.begun:
             return "this process has no lease yet"
-        await self.bus.answers()
+        try:
+            await self.bus.answers()
+        except Unavailable:
+            return "Redis does not answer"
         return None
 
 
@@ -297,7 +308,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
     # The list's own path ends with a slash where it is written as base and `/`: served, since a redirect loses bodies.
     rest.append(Route(f"{BASE}/", endpoints[BASE]))
     beside = pages.routes(
-        pages.Health(hub.leaving, hub.unreached),
+        pages.Health(hub.readiness),
         hub.metrics.text,
         figures.CONTENT_TYPE,
         openapi.document(table),

@@ -77,6 +77,8 @@ class Lease:
         self._monotonic = monotonic
         self._state = "alive"
         self.begun = False
+        self.refused = False
+        """Whether the last beat was: the database is away, or takes no writes (its disk is full)."""
         self._heard_at = self._calm_since = monotonic()
 
     @property
@@ -108,9 +110,12 @@ class Lease:
         try:
             await self.beat()
         except HubError as refusal:
-            log.warning("the lease could not be prolonged: %s", refusal)
+            if not self.refused:
+                log.warning("the lease could not be prolonged: %s", refusal)
+            self.refused = True
             self.disturbed()
             return False
+        self.refused = False
         if self._monotonic() - self._heard_at > 2 * self._beat_seconds:
             self.disturbed()
         self._heard_at = self._monotonic()

@@ -28,6 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.metrics",
             "hub.listening",
             "hub.machine",
+            "hub.readiness",
             "hub.stopping",
             "hub.workers",
             "hub.logs",

@@ -65,9 +65,10 @@ def _state(found: Condition, path: Path) -> Finding:
     if not found.exists and not folder.is_dir():
         return red(DATABASE, f"the folder of {path} does not exist", "make it, or set HUB_DATABASE_URL")
     if not os.access(folder, os.W_OK | os.X_OK) or (found.exists and not os.access(path, os.R_OK | os.W_OK)):
-        return red(
-            DATABASE, f"{path} or its folder is not this user's to write", "give both to the user that runs the hub"
-        )
+        # Who looks beside a running hub may be another user than who runs it.
+        unwritable = yellow if path.with_name(f"{path.name}-wal").exists() else red
+        mend = "give both to the user that runs the hub, and look as that user"
+        return unwritable(DATABASE, f"{path} or its folder is not this user's to write", mend)
     if not found.exists:
         return green(DATABASE, f"{path} does not exist yet, and is made at start")
     if found.fault is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hub import readiness
 from hub.store import schema
 from hub.web import pages
 from hub.web.gate import Beside
@@ -116,23 +117,23 @@ async def flood(hub: Running, requests: int) -> set[int]:
 async def test_A9_a_flood_of_readyz_costs_a_read_each_half_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "READY_KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 60.0)
     async with running(tmp_path) as hub:
         reads = counting(hub, monkeypatch)
         assert await flood(hub, 40) == {200}
-        assert len(reads) == 1
+        assert len(reads) <= 1  # it may have looked by itself just before
 
 
 async def test_control_with_nothing_kept_each_is_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "READY_KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 0.0)
     async with running(tmp_path) as hub:
         reads = counting(hub, monkeypatch)
         assert await flood(hub, 40) == {200}
-        assert len(reads) == 40
+        assert len(reads) >= 40
 
 
 async def test_what_is_kept_says_nothing_of_draining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "READY_KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 60.0)
     async with running(tmp_path) as hub:
         assert await flood(hub, 1) == {200}
         assert hub.hub is not None
