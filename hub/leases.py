@@ -173,6 +173,7 @@ class Reaper:
         """`length` of a lease, and the `grace` for visits of a process that said it was going."""
         self._monotonic = monotonic
         self._unchanged: dict[str, tuple[datetime, str, float]] = {}
+        self._put_off = False
         self._database = database
         self._ledger = ledger
         self._clock = clock
@@ -192,7 +193,11 @@ class Reaper:
         try:
             await self.sweep(recount=recount)
         except HubError as refusal:
-            log.warning("a sweep was put off: %s", refusal)
+            if not self._put_off:
+                log.warning("sweeps are put off: %s", refusal)
+            self._put_off = True
+        else:
+            self._put_off = False
 
     async def sweep(self, *, recount: bool) -> None:
         """Do once what is due now."""

@@ -27,6 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.settings",
             "hub.metrics",
             "hub.listening",
+            "hub.errand",
             "hub.machine",
             "hub.readiness",
             "hub.stopping",
@@ -34,7 +35,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "hub.logs",
         }
     ),
-    frozenset({"hub.news", "hub.frames", "hub.keys", "hub.sealing", "hub.audit"}),
+    frozenset({"hub.bookkeeping", "hub.news", "hub.frames", "hub.keys", "hub.sealing", "hub.audit"}),
     frozenset({"hub.bus"}),
     frozenset({"hub.ledger", "hub.rooms", "hub.tokens", "hub.migrations", "hub.spending"}),
     frozenset({"hub.presence", "hub.leases", "hub.resealing"}),
