@@ -315,7 +315,7 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         asyncapi.document(),
     )
     origins = sorted(hub.settings.allowed_origins)
-    cors = Middleware(
+    cors = partial(
         Cors,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
@@ -325,10 +325,10 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
     )
     sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere(hub.lobby.audit))]
     free = frozenset(place.path for place in pages.PLACES if not place.counted)
-    counting = Middleware(Beside, gate=gate, rest=rest, free=free, preflights=bool(origins))
+    counting = Middleware(Beside, gate=gate, rest=rest, free=free, cors=cors if origins else None)
     application = _Application(
         routes=[*rest, *sockets, *more_routes, *beside],
-        middleware=[counting, cors] if origins else [counting],
+        middleware=[counting, Middleware(cors)] if origins else [counting],
         exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
         lifespan=hub.lifespan,
     )

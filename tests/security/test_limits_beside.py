@@ -52,6 +52,19 @@ async def test_A9_what_stands_beside_rest_counts_by_address(tmp_path: Path, name
     assert all(len(answer.headers.get_list("ratelimit")) == 1 for answer in answers)
 
 
+@pytest.mark.parametrize("path", ["/docs", "/nothing/here", "/metrics"])
+async def test_a_page_of_an_allowed_origin_may_read_that_it_is_too_much(tmp_path: Path, path: str) -> None:
+    async with limited(tmp_path, 1, allowed_origins=frozenset({ORIGIN})) as hub, hub.http() as http:
+        await http.get(path)
+        allowed = await http.get(path, headers={"Origin": ORIGIN})
+        other = await http.get(path, headers={"Origin": "https://evil.example"})
+    assert [allowed.status_code, other.status_code] == [429, 429]
+    assert allowed.headers["access-control-allow-origin"] == ORIGIN
+    assert {"retry-after", "ratelimit"} <= set(allowed.headers["access-control-expose-headers"].split(", "))
+    assert "Origin" in allowed.headers["vary"]
+    assert "access-control-allow-origin" not in other.headers
+
+
 async def test_A9_they_and_rest_without_a_token_are_one_account_and_a_person_has_another(tmp_path: Path) -> None:
     async with limited(tmp_path, 2) as hub, hub.http() as http:
         assert [(await http.get(path)).status_code for path in (API, "/docs", API, "/docs")] == [200, 200, 429, 429]
