@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
 
 import click
 
-from hub import checks, demo, logs, resealing, watching
+from hub import checks, demo, logs, resealing, standing, watching
 from hub.app import build
 from hub.clock import utc_now
 from hub.domain.people import Role
@@ -22,12 +23,14 @@ from hub.listening import CannotListen, bind
 from hub.sealing import Vault
 from hub.server import serve as listen
 from hub.server import work
-from hub.settings import Settings, WrongSetting, from_environment, must_serve, remark
+from hub.settings import Settings, WrongSetting, from_environment, must_serve
 from hub.store.database import Unusable
 from hub.store.opening import database_at
 from hub.tokens import Tokens, sign
 from hub.values import shown
 from hub.workers import supervise
+
+log = logging.getLogger("hub")
 
 
 def _fail(message: str) -> NoReturn:
@@ -96,12 +99,21 @@ def serve(host: str | None, port: int | None, workers: int | None, descriptors: 
     if descriptors:
         work(hub, descriptors)
         return
-    if said := remark(settings):
-        click.echo(f"hub: {said}", err=True)
-    hub.listening = lambda url: click.echo(
-        f"hub: listening on {url}, database {shown(settings.database_url)}", err=True
-    )
+    hub.listening = _teller(settings)
     listen(hub)
+
+
+def _teller(settings: Settings) -> Callable[[str], None]:
+    """What says, once that is known, where it listens and on what it stands."""
+    said = asyncio.run(standing.facts(settings))
+
+    def tell(url: str) -> None:
+        if settings.log_format == "json":
+            log.info("listening", extra={"url": url, **said})
+        else:
+            click.echo(standing.block(url, said), err=True)
+
+    return tell
 
 
 def _supervise(settings: Settings) -> int:
@@ -111,13 +123,13 @@ def _supervise(settings: Settings) -> int:
         _fail(str(reason))
     host, port = settings.host, places[0][0].getsockname()[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    where = f"listening on {url}, {settings.workers} workers, database {shown(settings.database_url)}"
+    tell = _teller(settings)
 
     def command(descriptors: Sequence[int]) -> list[str]:
         # -P: as with the `hub` command itself, the present directory is no place to import from.
         return [sys.executable, "-P", "-m", "hub", "serve", *(f"--fd={descriptor}" for descriptor in descriptors)]
 
-    return supervise(command, places, settings.stop_seconds, lambda: click.echo(f"hub: {where}", err=True))
+    return supervise(command, places, settings.stop_seconds, lambda: tell(url))
 
 
 @main.command(name="demo")

@@ -41,7 +41,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"hub.presence", "hub.leases", "hub.resealing"}),
     frozenset({"hub.web", "hub.sockets"}),
     frozenset({"hub.app", "hub.checks", "hub.watching"}),
-    frozenset({"hub.server"}),
+    frozenset({"hub.server", "hub.standing"}),
     frozenset({"hub.crowd"}),
     frozenset({"hub.demo"}),
     frozenset({"hub.cli"}),

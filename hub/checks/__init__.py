@@ -22,7 +22,7 @@ from hub.keys import JWKS_SECONDS
 from hub.settings import Settings, examined
 from hub.store.condition import condition
 
-__all__ = ["ABOUT", "RED", "Finding", "run"]
+__all__ = ["ABOUT", "RED", "Finding", "beside", "run"]
 
 T = TypeVar("T")
 LOOK_SECONDS = 5.0
@@ -61,7 +61,7 @@ async def _bounded(about: str, look: Awaitable[Findings]) -> Findings:
 
 async def _database(settings: Settings, clock: Callable[[], datetime]) -> Findings:
     names = variables.key_names(settings)
-    found = await _beside(partial(condition, settings.database_url, names))
+    found = await beside(partial(condition, settings.database_url, names))
     return database.findings(settings, found, clock())
 
 
@@ -69,7 +69,7 @@ async def _bus(settings: Settings) -> Findings:
     return bus.findings(settings, await redis_condition(settings.redis_url) if settings.redis_url else [])
 
 
-async def _beside(work: Callable[[], T]) -> T:
+async def beside(work: Callable[[], T]) -> T:
     """What `work` returns, in a thread that nothing waits for at the end: a frozen server may hold it for ever."""
     future: Future[T] = Future()
 
