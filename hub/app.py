@@ -117,6 +117,7 @@ class Hub:
     app: Starlette = field(init=False)
     readiness: Readiness = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    died: str | None = None
     failed: Callable[[], None] = lambda: None
     listening: Callable[[str], None] = lambda url: None
     end_streams: Callable[[float], None] = lambda window: None
@@ -166,6 +167,7 @@ class Hub:
     def _watch(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             log.critical("the background task %r died: this process goes", task.get_name(), exc_info=task.exception())
+            self.died = task.get_name()
             self.readiness.notice()
             self.failed()
 
@@ -175,12 +177,10 @@ class Hub:
 
     def leaving(self) -> str | None:
         """Why this process should get no more work, as far as it knows by itself; None when it should."""
-        if self.lobby.draining:
+        if self.died is None and self.lobby.draining:
             return "draining"
-        for name, task in self.tasks.items():
-            if task.done():
-                return f"the background task {name!r} died"
-        return None
+        done = self.died or next((name for name, task in self.tasks.items() if task.done()), None)
+        return None if done is None else f"the background task {done!r} died"
 
     async def unreached(self) -> str | None:
         """What this process lacks of what others give it; None for nothing."""
