@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from hub.leases import Lease
 from hub.readiness import BROKEN, Readiness
 from hub.store.postgresql import PostgresDatabase
 from tests.faults.dying import TASKS
@@ -24,6 +25,7 @@ from tests.processes import free_port
 from tests.running import API, PATIENCE, Running, bearer, kill, running, spawn
 from tests.security.audited import listening
 from tests.servers import PostgresServer, RedisServer
+from tests.tables import change
 
 figures = logging.getLogger("figures")
 
@@ -158,6 +160,26 @@ async def test_a_disk_is_full_and_freed_and_no_restart_is_needed(tmp_path: Path)
     assert (down, booked) == ("Not ready: the database takes no writes.", 503)
     assert "a group was not stored" in [line["message"] for line in lines]
     assert "changes are stored again" in [line["message"] for line in lines]
+
+
+@pytest.mark.parametrize("watched", [True, False], ids=["", "control"])
+async def test_a_database_that_is_read_and_not_written_is_not_ready_unless_nobody_watches_the_beats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    if not watched:
+        monkeypatch.setattr(Lease, "refused", property(lambda self: False, lambda self, value: None), raising=False)
+    monkeypatch.setattr("hub.readiness.KEPT_SECONDS", 0.0)
+    async with running(tmp_path) as alone:
+        lease = alone.hub.lease if alone.hub else None
+        assert lease is not None
+        change(alone.where, "ALTER TABLE nodes RENAME TO elsewhere")
+        await lease._beaten()
+        async with alone.http() as http:
+            down = await http.get("/readyz")
+            change(alone.where, "ALTER TABLE elsewhere RENAME TO nodes")
+            await lease._beaten()
+            up = await http.get("/readyz")
+    assert (down.status_code, up.status_code) == (503 if watched else 200, 200)
 
 
 async def test_a_background_task_dies_and_so_the_process_goes(tmp_path: Path) -> None:
