@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.app import RESERVED_DESCRIPTORS
+from hub.machine import RESERVED_DESCRIPTORS
 
 PEOPLE = (1_000, 10_000, 100_000)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from hub import instruments
+from hub import instruments, machine
 from hub.audit import Audit
 from hub.bus import Bus
 from hub.bus.memory import MemoryBus
@@ -35,6 +34,7 @@ from hub.limits import Addresses, Crowd, Pace, Rate
 from hub.looplag import LoopLag
 from hub.metrics import CONTENT_TYPE, Metrics
 from hub.presence import Presence
+from hub.readiness import SILENT, Readiness
 from hub.rooms import Comparing, Rooms, Snapshot
 from hub.sealing import Vault
 from hub.settings import Settings
@@ -61,8 +61,6 @@ log = logging.getLogger("hub")
 
 NOISE = 10
 """Control frames and fragments that a client may send for each message it may."""
-RESERVED_DESCRIPTORS = 96
-"""File descriptors kept for the database, the bus, and the connections that are no sockets (`caller.SPARE`)."""
 
 LEAVES_PATIENCE = 3.0
 """Seconds to record leaves at a stop; what is not recorded by then is closed by the next process."""
@@ -117,11 +115,16 @@ class Hub:
     lag: LoopLag = field(default_factory=LoopLag)
     metrics: Metrics = field(init=False)
     app: Starlette = field(init=False)
+    readiness: Readiness = field(init=False)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    died: str | None = None
     failed: Callable[[], None] = lambda: None
     listening: Callable[[str], None] = lambda url: None
     end_streams: Callable[[float], None] = lambda window: None
     companions: list[Callable[[], AbstractAsyncContextManager[object]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.readiness = Readiness(self.leaving, self.unreached)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -146,18 +149,16 @@ class Hub:
         yield "reaper", self.reaper.run
         yield "comparing", self.comparing.run
         yield "lag", self.lag.run
+        yield "readiness", self.readiness.run
 
     async def _begin_lease(self) -> None:
         try:
-            if behind := await self.database.read(schema.behind):
-                log.error("not ready: %s", behind)
-            else:
+            if not await self.database.read(schema.behind):
                 await self.lease.open()
-        except Unavailable as refusal:
-            # A server may be away when this process starts: it is not ready then, and begins when it can.
+        except Unavailable:
+            # A server may be away when this process starts: it is not ready then, says so, and begins when it can.
             if not self.database.shared:
                 raise
-            log.error("not ready: %s", refusal)
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -167,6 +168,8 @@ class Hub:
     def _watch(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
             log.critical("the background task %r died: this process goes", task.get_name(), exc_info=task.exception())
+            self.died = task.get_name()
+            self.readiness.notice()
             self.failed()
 
     async def _stop(self, name: str) -> None:
@@ -175,20 +178,25 @@ class Hub:
 
     def leaving(self) -> str | None:
         """Why this process should get no more work, as far as it knows by itself; None when it should."""
-        if self.lobby.draining:
+        if self.died is None and self.lobby.draining:
             return "draining"
-        for name, task in self.tasks.items():
-            if task.done():
-                return f"the background task {name!r} died"
-        return None
+        done = self.died or next((name for name, task in self.tasks.items() if task.done()), None)
+        return None if done is None else f"the background task {done!r} died"
 
     async def unreached(self) -> str | None:
-        """What this process lacks of what others give it; None for nothing. Raises Unavailable."""
-        if behind := await self.database.read(schema.behind):
-            return behind
+        """What this process lacks of what others give it; None for nothing."""
+        try:
+            behind = await self.database.read(schema.behind)
+        except Unavailable:
+            return SILENT
+        if behind or self.lease.refused:
+            return behind or "the database takes no writes"
         if not self.lease.begun:
             return "this process has no lease yet"
-        await self.bus.answers()
+        try:
+            await self.bus.answers()
+        except Unavailable:
+            return "Redis does not answer"
         return None
 
 
@@ -299,14 +307,14 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
     # The list's own path ends with a slash where it is written as base and `/`: served, since a redirect loses bodies.
     rest.append(Route(f"{BASE}/", endpoints[BASE]))
     beside = pages.routes(
-        pages.Health(hub.leaving, hub.unreached),
+        pages.Health(hub.readiness),
         hub.metrics.text,
         CONTENT_TYPE,
         openapi.document(table),
         asyncapi.document(),
     )
     origins = sorted(hub.settings.allowed_origins)
-    cors = Middleware(
+    cors = partial(
         Cors,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
@@ -315,10 +323,10 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         max_age=600,
     )
     sockets = [WebSocketRoute("/ws", AsgiDoor(hub.lobby)), WebSocketRoute("/{path:path}", Nowhere(hub.lobby))]
-    counting = Middleware(Beside, gate=gate, rest=rest, free=pages.uncounted(), preflights=bool(origins))
+    counting = Middleware(Beside, gate=gate, rest=rest, free=pages.uncounted(), cors=cors if origins else None)
     application = _Application(
         routes=[*rest, *sockets, *more_routes, *beside],
-        middleware=[counting, cors] if origins else [counting],
+        middleware=[counting, Middleware(cors)] if origins else [counting],
         exception_handlers={HTTPException: problems.framework_refusal, Exception: problems.unexpected},
         lifespan=hub.lifespan,
     )
@@ -340,10 +348,5 @@ class _Application(Starlette):
 
 def max_connections(settings: Settings) -> int:
     """How many sockets this process may hold: what is configured, else what its file descriptors allow."""
-    if settings.max_connections is not None:
-        return settings.max_connections
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return max(1, limit - RESERVED_DESCRIPTORS) if limit != resource.RLIM_INFINITY else 1_000_000
+    machine.raise_descriptors()
+    return machine.sockets_possible() if settings.max_connections is None else settings.max_connections

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import logging
 import os
 import socket
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import click
 
-from hub import checks, demo, keeping, logs, resealing, watching
+from hub import checks, demo, keeping, logs, resealing, standing, watching
 from hub.app import build
 from hub.clock import utc_now
 from hub.domain.people import Role
@@ -23,13 +25,15 @@ from hub.listening import CannotListen, bind
 from hub.sealing import Vault
 from hub.server import serve as listen
 from hub.server import work
-from hub.settings import Settings, WrongSetting, from_environment, must_serve, remark
+from hub.settings import Settings, WrongSetting, from_environment, must_serve
 from hub.store.backup import NotCopied, back_up
 from hub.store.database import Unusable
 from hub.store.opening import database_at
 from hub.tokens import Tokens, sign
 from hub.values import shown
 from hub.workers import supervise
+
+log = logging.getLogger("hub")
 
 
 def _fail(message: str) -> NoReturn:
@@ -102,11 +106,7 @@ def serve(
     if descriptors:
         work(hub, descriptors, own)
         return
-    if said := remark(settings):
-        click.echo(f"hub: {said}", err=True)
-    hub.listening = lambda url: click.echo(
-        f"hub: listening on {url}, database {shown(settings.database_url)}", err=True
-    )
+    hub.listening = _teller(settings)
     listen(hub, shown_at)
 
 
@@ -121,6 +121,19 @@ def _own(settings: Settings) -> list[list[socket.socket]]:
         _fail(f"HUB_METRICS_PORT: {reason}")
 
 
+def _teller(settings: Settings) -> Callable[[str], None]:
+    """What says, once that is known, where it listens and on what it stands."""
+    said = asyncio.run(standing.facts(settings))
+
+    def tell(url: str) -> None:
+        if settings.log_format == "json":
+            log.info("listening", extra={"url": url, **said})
+        else:
+            click.echo(standing.block(url, said), err=True)
+
+    return tell
+
+
 def _supervise(settings: Settings) -> int:
     try:
         places = bind(settings.host, settings.port, settings.workers)
@@ -129,7 +142,7 @@ def _supervise(settings: Settings) -> int:
     shared, own = len(places[0]), _own(settings)
     host, port = settings.host, places[0][0].getsockname()[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    where = f"listening on {url}, {settings.workers} workers, database {shown(settings.database_url)}"
+    tell = _teller(settings)
 
     def command(descriptors: Sequence[int]) -> list[str]:
         # -P: as with the `hub` command itself, the present directory is no place to import from.
@@ -137,7 +150,7 @@ def _supervise(settings: Settings) -> int:
         return [sys.executable, "-P", "-m", "hub", "serve", *given]
 
     places = [[*ours, *figures] for ours, figures in zip(places, own, strict=True)]
-    return supervise(command, places, settings.stop_seconds, lambda: click.echo(f"hub: {where}", err=True))
+    return supervise(command, places, settings.stop_seconds, lambda: tell(url))
 
 
 @main.command(name="demo")
@@ -289,9 +302,12 @@ def watch(session_id: int, url: str, count: int | None) -> None:
 
 
 @main.command()
-def check() -> None:
-    """Check settings, database and bus: what is wrong, and how to mend it. Exit code 1 when something is."""
+@click.option("--json", "as_json", is_flag=True, help="Say it as one JSON object, for machines.")
+def check(as_json: bool) -> None:
+    """Check settings, database and bus: what is wrong, and how to mend it. Exit code 1 when something is red."""
     findings = asyncio.run(checks.run(os.environ))
-    for finding in findings:
-        click.echo(f"{finding.light:6} {finding.about}: {finding.said}")
-    sys.exit(1 if any(finding.light == "red" for finding in findings) else 0)
+    if as_json:
+        click.echo(logs.as_json({"findings": [dataclasses.asdict(finding) for finding in findings]}))
+    for finding in () if as_json else findings:
+        click.echo(str(finding))
+    sys.exit(1 if any(finding.light == checks.RED for finding in findings) else 0)

@@ -15,7 +15,7 @@ HubError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +186,19 @@ class Unavailable(HubError):
         """`retry_after` in seconds."""
         super().__init__(message)
         self.retry_after = retry_after
+
+    def again(self) -> Self:
+        """The same for somebody else: an exception that is raised twice gathers tracebacks."""
+        other = type(self)(self.message)
+        other.reason = self.reason
+        return other
+
+    @classmethod
+    def because(cls, message: str, cause: BaseException | None) -> Self:
+        """With the first line of what a driver said as its reason."""
+        refusal = cls(message)
+        refusal.reason = str(cause).strip().partition("\n")[0] or None
+        return refusal
 
 
 class LeaseLost(Unavailable):

@@ -7,7 +7,7 @@ import base64
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import jwt
@@ -154,25 +154,36 @@ class KeySet:
 
 
 def _usable(text: bytes, algorithms: list[str]) -> dict[tuple[str, str | None], jwt.PyJWK]:
-    """The keys of a set by algorithm and `kid`, which must be one; of several with both the same, the first."""
+    keys, unfit = examined(text, algorithms)
+    for number, reason in unfit.items():
+        log.info("the key at /keys/%d of the key set is not used: %s", number, reason)
+    return keys
+
+
+def examined(text: bytes, algorithms: Sequence[str]) -> tuple[dict[tuple[str, str | None], jwt.PyJWK], dict[int, str]]:
+    """The keys of a set by algorithm and `kid`, and by their place why others are not used; ValueError if all are so.
+
+    A token names one by both: of several that share them the first counts.
+    """
     found = json.loads(text)
     if not isinstance(found, dict) or not isinstance(found.get("keys"), list):
         raise ValueError("it is no JWK set (RFC 7517 §5)")
     keys: dict[tuple[str, str | None], jwt.PyJWK] = {}
+    unfit: dict[int, str] = {}
     for number, member in enumerate(found["keys"]):
         try:
             key = _verifying(member, algorithms)
         except Exception as error:  # one odd key costs the others nothing
-            reason = str(error) if type(error) is Unfit else type(error).__name__
-            log.info("the key at /keys/%d of the key set is not used: %s", number, reason)
+            unfit[number] = str(error) if type(error) is Unfit else type(error).__name__
         else:
-            keys.setdefault((key.algorithm_name, key.key_id), key)
+            if keys.setdefault((key.algorithm_name, key.key_id), key) is not key:
+                unfit[number] = "one before it has the same `kid`"
     if not keys:
         raise ValueError(f"it holds no key for {', '.join(algorithms)}")
-    return keys
+    return keys, unfit
 
 
-def _verifying(member: Any, algorithms: list[str]) -> jwt.PyJWK:
+def _verifying(member: Any, algorithms: Sequence[str]) -> jwt.PyJWK:
     """A JWK that signatures may be verified with; its type and curve are those of its one algorithm."""
     key = jwt.PyJWK(member)
     if key.algorithm_name not in algorithms:

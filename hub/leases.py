@@ -81,6 +81,8 @@ class Lease:
         """Times that it was taken away."""
         self.failures = 0
         """Beats that failed."""
+        self.refused = False
+        """Whether the last beat was: the database is away, or takes no writes (its disk is full)."""
         self._heard_at = self._calm_since = monotonic()
 
     @property
@@ -122,10 +124,13 @@ class Lease:
         try:
             await self.beat()
         except HubError as refusal:
-            log.warning("the lease could not be prolonged: %s", refusal)
+            if not self.refused:
+                log.warning("the lease could not be prolonged: %s", refusal)
+            self.refused = True
             self.disturbed()
             self.failures += 1
             return False
+        self.refused = False
         if self.silence > 2 * self._beat_seconds:
             self.disturbed()
         self._heard_at = self._monotonic()
@@ -186,6 +191,7 @@ class Reaper:
         """Visits closed for dead processes."""
         self._monotonic = monotonic
         self._unchanged: dict[str, tuple[datetime, str, float]] = {}
+        self._put_off = False
         self._database = database
         self._ledger = ledger
         self._clock = clock
@@ -205,7 +211,11 @@ class Reaper:
         try:
             await self.sweep(recount=recount)
         except HubError as refusal:
-            log.warning("a sweep was put off: %s", refusal)
+            if not self._put_off:
+                log.warning("sweeps are put off: %s", refusal)
+            self._put_off = True
+        else:
+            self._put_off = False
 
     async def sweep(self, *, recount: bool) -> None:
         """Do once what is due now."""

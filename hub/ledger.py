@@ -16,10 +16,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from hub.bookkeeping import Notes
 from hub.domain.events import SessionChanged, born, changed
 from hub.domain.model import LiveSession, Session
 from hub.domain.people import Person
+from hub.errand import CURRENT, Errand
 from hub.errors import HubError, Internal, LeaseLost, NotFound, Unavailable
+from hub.ids import new_id
 from hub.store import writes
 from hub.store.database import Connection, Database, Locked
 from hub.store.writes import Wanted
@@ -52,6 +55,7 @@ class Call(Generic[T]):
     payments: tuple[str, ...]
     lease: str | None
     answer: asyncio.Future[T]
+    errand: Errand | None
 
 
 class Ledger:
@@ -70,6 +74,7 @@ class Ledger:
         self.commit_seconds = Spread()
         self.fenced = 0
         """Changes refused because their lease was lost."""
+        self._notes = Notes()
 
     @property
     def waiting(self) -> int:
@@ -103,6 +108,7 @@ class Ledger:
             tuple(payments),
             lease,
             asyncio.get_running_loop().create_future(),
+            CURRENT.get(),
         )
         self._waiting.append(call)
         self._arrived.set()
@@ -117,6 +123,8 @@ class Ledger:
         """Store a new session and announce it; answers it with its id. `seal` as in `writes.create`."""
         create = partial(writes.create, session=session, owner=owner, seal=seal)
         created = await self._database.transact(create)
+        if (errand := CURRENT.get()) is not None:
+            errand.session, errand.revision = created.id, created.revision
         self._tell(born(created))
         return created
 
@@ -134,14 +142,16 @@ class Ledger:
             self._busy = False
 
     async def _commit(self, group: list[Call[Any]]) -> None:
-        begun = time.perf_counter()
+        name, began = new_id(), time.perf_counter()
         try:
             outcomes, announcements = await self._database.transact(lambda connection: _decide(connection, group))
         except Exception as error:
-            self._measure(group, begun)
-            await self._not_committed(group, error)
+            self._measure(group, began)
+            await self._not_committed(name, group, error)
             return
-        self._measure(group, begun)
+        self._measure(group, began)
+        revisions = {one.state.session: one.state.revision for one in announcements}
+        self._notes.committed(name, group, revisions, time.perf_counter() - began)
         for announcement in announcements:
             self._tell(announcement)
         for call, outcome in zip(group, outcomes, strict=True):
@@ -165,20 +175,21 @@ class Ledger:
         except Exception:
             log.exception("the announcement of session %s broke", announcement.state.session)
 
-    async def _not_committed(self, group: list[Call[Any]], error: Exception) -> None:
+    async def _not_committed(self, name: str, group: list[Call[Any]], error: Exception) -> None:
         """Nothing of the group is stored. One broken rule must not fail the others, nor one session that is locked."""
         apart = _by_session(group) if isinstance(error, Locked) else []
         if len(apart) > 1:
             for part in apart:
                 await self._commit(part)
         elif isinstance(error, Unavailable):
+            self._notes.failed(name, group, error.reason or error.message)
             for call in group:
-                _answer(call, type(error)(error.message))
+                _answer(call, error.again())
         elif len(group) > 1:
             for call in group:
                 await self._commit([call])
         else:
-            log.error("a change of session %s broke", group[0].session_id, exc_info=error)
+            self._notes.broke(name, group[0], error)
             _answer(group[0], Internal())
 
 

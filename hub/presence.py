@@ -159,7 +159,7 @@ class Presence:
                 log.warning("the visit %s was closed by others, as its lease was taken away", stay.visit_id)
                 return
             except Unavailable as refusal:
-                log.warning("a leave could not be recorded yet: %s", refusal)
+                log.debug("a leave could not be recorded yet: %s", refusal)  # the ledger tells of the outage, once
                 await asyncio.sleep(RETRY_SECONDS * (1 + random.random()))
             except HubError as refusal:
                 log.error("the leave of visit %s is refused: %s", stay.visit_id, refusal)

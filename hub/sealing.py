@@ -34,6 +34,11 @@ class Vault:
         self.key_id = _name(key)
         self._told: set[tuple[int, str]] = set()
 
+    @property
+    def key_ids(self) -> list[str]:
+        """Of every key it has: what is sealed begins with one and a dot."""
+        return list(self._ciphers)
+
     def seal(self, secret: str, session_id: int, field: str = PASSWORD) -> str:
         """`secret`, readable only with this key, for this session and as this field (URL or PASSWORD)."""
         nonce = os.urandom(NONCE_BYTES)

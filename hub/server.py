@@ -80,6 +80,7 @@ class HubServer(uvicorn.Server):
         """Send everyone home while REST goes on, then stop as uvicorn does. A second signal may cut it short."""
         hub, loop = self._hub, asyncio.get_running_loop()
         window = hub.settings.leave_grace_seconds / 2
+        hub.readiness.notice()
         await hub.lobby.drain(window, _share(hub, DRAIN_SECONDS), lambda: self.force_exit)
         hub.end_streams(window)
         deadline = loop.time() + FLUSH_SECONDS

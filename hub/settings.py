@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -139,49 +139,83 @@ def from_environment(environment: Mapping[str, str], **options: Any) -> Settings
 
     `options` are values of members that were chosen elsewhere, and go before; those that are None were not.
     """
+    settings, wrong = examined(environment, **options)
+    for said in wrong.values():
+        raise WrongSetting(said)
+    return settings
+
+
+def examined(environment: Mapping[str, str], **options: Any) -> tuple[Settings, dict[str, str]]:
+    """The same, and what is wrong: a sentence by variable, whose setting is then as if it were not set."""
     given = {name: value for name, value in environment.items() if value.strip()}
     read: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
     for setting in fields(Settings):
-        variable = f"HUB_{setting.name.upper()}"
+        variable = variable_of(setting.name)
         if variable == "HUB_PORT" and variable not in given:
             variable = "PORT"
         if variable in given:
             try:
                 read[setting.name] = READERS[setting.name](given[variable].strip())
             except ValueError as error:
-                raise WrongSetting(f"{variable}: {error}") from None
+                wrong[variable] = f"{variable}: {error}"
+    if given.keys() >= {"HUB_JWT_SECRET", "HUB_JWT_JWKS_URL"}:
+        both = "HUB_JWT_SECRET and HUB_JWT_JWKS_URL"
+        wrong[both] = f"{both}: set one of them, never both"
     settings = Settings(**read | {name: value for name, value in options.items() if value is not None})
-    _check(settings)
-    return settings
+    return settings, wrong | _apart_from(wrong, _at_odds(settings))
+
+
+def variable_of(setting: str) -> str:
+    """The variable of a setting."""
+    return f"HUB_{setting.upper()}"
 
 
 LAST_PORT = 65535
 POSTGRESQL = "HUB_DATABASE_URL to `postgresql://…`"
+Odd = tuple[tuple[str, ...], str]
+"""Variables that do not fit together, or of which one is needed, and what is to be said of them."""
 
 
-def _check(settings: Settings) -> None:
+def _apart_from(wrong: Mapping[str, str], found: Iterable[Odd]) -> dict[str, str]:
+    """These by their first variable, but for those of which a variable is wrong already."""
+    return {variables[0]: said for variables, said in found if not wrong.keys() & set(variables)}
+
+
+def _at_odds(settings: Settings) -> Iterator[Odd]:
     missing = [] if settings.postgresql else [POSTGRESQL]
     missing += [] if settings.redis_url is not None else ["HUB_REDIS_URL"]
-    if settings.jwt_secret is not None and settings.jwt_jwks_url is not None:
-        raise WrongSetting("HUB_JWT_SECRET and HUB_JWT_JWKS_URL: set one of them, never both")
     if settings.workers > 1 and missing:
-        raise WrongSetting(f"HUB_WORKERS: more than 1 needs PostgreSQL and Redis: set {' and '.join(missing)}")
+        said = f"HUB_WORKERS: more than 1 needs PostgreSQL and Redis: set {' and '.join(missing)}"
+        yield ("HUB_WORKERS", "HUB_DATABASE_URL", "HUB_REDIS_URL"), said
     if (settings.metrics_port or 0) + settings.workers - 1 > LAST_PORT:
         ports = f"takes a port and, for {settings.workers} workers, as many after it, up to {LAST_PORT}"
-        raise WrongSetting(f"HUB_METRICS_PORT: {ports}, not {settings.metrics_port}")
+        yield ("HUB_METRICS_PORT", "HUB_WORKERS"), f"HUB_METRICS_PORT: {ports}, not {settings.metrics_port}"
     if settings.redis_url is not None and not settings.postgresql:
-        raise WrongSetting(f"HUB_REDIS_URL: processes that share a bus must share a database: set {POSTGRESQL}")
+        said = f"HUB_REDIS_URL: processes that share a bus must share a database: set {POSTGRESQL}"
+        yield ("HUB_REDIS_URL", "HUB_DATABASE_URL"), said
 
 
 MAKE_A_KEY = "make one with `python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'`"
 
 
+def lacking(settings: Settings, wrong: Mapping[str, str]) -> dict[str, str]:
+    """What `hub serve` can't do without and is not set, as `examined` tells it; what is `wrong` is not told again."""
+    return _apart_from(wrong, _needed(settings))
+
+
+def _needed(settings: Settings) -> Iterator[Odd]:
+    if settings.jwt_secret is None and settings.jwt_jwks_url is None:
+        said = "HUB_JWT_SECRET (32 bytes or more) or HUB_JWT_JWKS_URL: set one, or nobody can sign in"
+        yield ("HUB_JWT_SECRET", "HUB_JWT_JWKS_URL"), said
+    if settings.secret_key is None:
+        yield ("HUB_SECRET_KEY",), f"HUB_SECRET_KEY: needed to seal meeting addresses and passwords; {MAKE_A_KEY}"
+
+
 def must_serve(settings: Settings) -> None:
     """Raises WrongSetting when something that `hub serve` can't do without is missing."""
-    if settings.jwt_secret is None and settings.jwt_jwks_url is None:
-        raise WrongSetting("HUB_JWT_SECRET (32 bytes or more) or HUB_JWT_JWKS_URL: set one, or nobody can sign in")
-    if settings.secret_key is None:
-        raise WrongSetting(f"HUB_SECRET_KEY: needed to seal meeting addresses and passwords; {MAKE_A_KEY}")
+    for said in lacking(settings, {}).values():
+        raise WrongSetting(said)
 
 
 def remark(settings: Settings) -> str | None:

@@ -216,7 +216,7 @@ async def test_check_looks_at_postgresql_and_redis_too(
     assert ended.code == 1
     assert "red    database" in ended.out
     assert "run `hub migrate`" in ended.out
-    assert "green  bus: Redis answers" in ended.out
+    assert "green  bus: Redis answers at" in ended.out
     assert (await hub_command(tmp_path, "migrate", **environment)).code == 0
     ended = await hub_command(tmp_path, "check", **environment)
     assert ended.code == 0, ended.out

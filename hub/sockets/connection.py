@@ -75,7 +75,7 @@ class Connection(Outbox):
         self._bucket: Bucket | None = None
         self._noise: Bucket | None = None
         self._watched: frozenset[int] = frozenset()
-        self._order = InOrder()
+        self._order = InOrder(self.id)
         self._stays: Stays | None = None
         self._token_end: TokenEnd | None = None
         self._refused = 0

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from hub.errand import CURRENT, Errand
 from hub.errors import HubError, Internal, RateLimited
 
 log = logging.getLogger("hub.sockets")
@@ -17,9 +18,11 @@ BACKLOG = 32
 class InOrder:
     """Runs work in the order it was added, in a task that lives only while there is some."""
 
-    __slots__ = ("_work", "_worker")
+    __slots__ = ("_connection", "_work", "_worker")
 
-    def __init__(self) -> None:
+    def __init__(self, connection: str) -> None:
+        """`connection` is its id, for the log."""
+        self._connection = connection
         self._work: list[tuple[Callable[[], Awaitable[None]], Callable[[HubError], None]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -43,6 +46,7 @@ class InOrder:
         self._work.clear()
 
     async def _run(self) -> None:
+        CURRENT.set(Errand(self._connection))  # in the context of this task alone
         try:
             while self._work:
                 work, refuse = self._work.pop(0)

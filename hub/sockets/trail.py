@@ -6,6 +6,7 @@ import time
 
 from hub.audit import OK, Audit
 from hub.domain.people import Actor
+from hub.errand import CURRENT
 from hub.errors import HubError
 from hub.sockets.closing import RESTART
 
@@ -44,7 +45,10 @@ class Trail:
         """A change was made: `join` or `leave`; `revealed` is what secret was shown by it. Nothing else bounds these
         lines, so it is not for what left all as it was."""
         if self._audit.changes:
+            done = CURRENT.get()
             where = {"connection": self.connection, "session": session_id}
+            if done is not None and done.session == session_id:
+                where |= {"revision": done.revision, "group": done.group}
             self._audit.tell(action, OK, self.actor, self.address, **where, revealed=revealed)
 
     def refused(self, action: str, refusal: HubError, session_id: int | None = None) -> None:

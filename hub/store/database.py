@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,25 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from hub.errors import Unavailable
 
-__all__ = ["AlreadyRunning", "Connection", "Database", "Locked", "Unusable", "border", "snapshot"]
+__all__ = [
+    "AWAY",
+    "AlreadyRunning",
+    "Connection",
+    "Database",
+    "Locked",
+    "Unusable",
+    "border",
+    "snapshot",
+    "tell_refusal",
+]
 
 T = TypeVar("T")
 log = logging.getLogger("hub.store")
+
+AWAY = "The database can't be reached right now; nothing was changed."
+TELL_SECONDS = 10.0
+KNOWN = 100
+_told: dict[str, float] = {}
 
 
 class Unusable(Exception):
@@ -80,8 +96,18 @@ def border() -> Iterator[None]:
     except (IntegrityError, DataError):
         raise
     except DBAPIError as error:
-        log.warning("the database refused: %s", error.orig)
-        raise Unavailable("The database can't be reached right now; nothing was changed.") from error
+        tell_refusal("the database refused", error)
+        raise Unavailable.because(AWAY, error.orig) from error
+
+
+def tell_refusal(what: str, error: DBAPIError) -> None:
+    """Log what a driver said, and the same again only after a while: a full disk refuses hundreds of times a second."""
+    said, at = str(error.orig).strip(), time.monotonic()
+    if at - _told.get(said, -TELL_SECONDS) >= TELL_SECONDS:
+        if len(_told) >= KNOWN:
+            _told.clear()
+        _told[said] = at
+        log.warning("%s: %s", what, said)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 
 from hub.errors import Unavailable, Undecided
 from hub.store import schema
-from hub.store.database import Database, Locked, Unusable, border
+from hub.store.database import AWAY, Database, Locked, Unusable, border, tell_refusal
 from hub.store.threads import ConnectionThreads, Limits
 from hub.values import shown
 
@@ -157,7 +157,9 @@ class PostgresDatabase(Database):
         # Whoever was told a moment ago that nobody is there rings once, not for four seconds.
         if self._lost or time.monotonic() > until:
             self._lost = True
-            raise Unavailable(refusal.message) from refusal
+            gone = Unavailable(refusal.message)
+            gone.reason = refusal.reason
+            raise gone from refusal
 
     async def _was_committed(self, xid: str | None, until: float) -> bool:
         """What became of a transaction whose COMMIT was sent; raises Unavailable when nobody can tell in time."""
@@ -261,8 +263,8 @@ class _passing:
             if _state(error) in LOCKED:
                 raise Locked() from error
             if may_pass(error):
-                log.warning("the database asks for another try: %s", str(error.orig).strip())
-                raise _Again("The database can't be reached right now; nothing was changed.") from error
+                tell_refusal("the database asks for another try", error)
+                raise _Again.because(AWAY, error.orig) from error
 
 
 def _state(error: DBAPIError) -> str | None:

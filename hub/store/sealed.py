@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
-from hub.domain.model import Session
+from hub.domain.model import Session, Status
 from hub.store.mapping import session_of
 from hub.store.tables import live_sessions
 
@@ -60,3 +61,26 @@ def reseal(
     if rows:
         connection.execute(SEALED, rows)
     return answers
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Sessions that hold something not sealed with the own key, and those of them that no key opens.
+
+    `ahead` are those of the latter that are not over: people will want to know where they take place.
+    """
+
+    stale: int
+    lost: int
+    ahead: int
+
+
+def waiting(connection: Connection, key_ids: Sequence[str], own: str) -> Waiting:
+    """How many wait for `reseal`, told by the names of the keys alone: `own` seals, `key_ids` open."""
+    sealed = (_columns.sealed_url, _columns.sealed_password)
+    stale = or_(_columns.meeting_url.is_not(None), *(column.not_like(f"{own}.%") for column in sealed))
+    lost = or_(*(and_(*(column.not_like(f"{key_id}.%") for key_id in key_ids)) for column in sealed))
+    ahead = and_(lost, _columns.status.in_([Status.SCHEDULED.value, Status.ACTIVE.value]))
+    counts = (func.count().filter(one) for one in (stale, lost, ahead))
+    found = connection.execute(select(*counts).select_from(live_sessions)).one()
+    return Waiting(found[0], found[1], found[2])

@@ -72,18 +72,25 @@ class Beside:
     """
 
     def __init__(
-        self, app: ASGIApp, gate: TokenGate, rest: Sequence[BaseRoute], free: frozenset[str], *, preflights: bool
+        self,
+        app: ASGIApp,
+        gate: TokenGate,
+        rest: Sequence[BaseRoute],
+        free: frozenset[str],
+        cors: Callable[[ASGIApp], ASGIApp] | None = None,
     ) -> None:
         """`rest` are the routes that count for themselves, `free` the paths that nobody counts.
 
-        `preflights` says that CORS answers them, before any route is met.
+        `cors` goes around what answers pages of other origins, and answers preflights before any route is met.
         """
         self._app = app
         self._gate = gate
         self._rest = rest
         self._is_rest = lru_cache(PATHS)(self._matches)
         self._free = free
-        self._preflights = preflights
+        self._preflights = cors is not None
+        # A page reads of a refusal only what CORS lets it: without, it could not tell a 429 from a hub that is away.
+        self._refuse = _refuse if cors is None else cors(_refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or refuse it."""
@@ -101,7 +108,8 @@ class Beside:
         try:
             self._gate.count(client[0] if client else "", told)
         except RateLimited as refusal:
-            app = problem(refusal, scope["path"])
+            scope["hub.refusal"] = refusal
+            app = _refuse if _is_preflight(scope) else self._refuse
         await app(scope, receive, send_told)
 
     def _counts_itself(self, scope: Scope) -> bool:
@@ -112,6 +120,10 @@ class Beside:
     def _matches(self, path: str, root_path: str) -> bool:
         scope = {"type": "http", "method": "GET", "path": path, "root_path": root_path}
         return any(route.matches(scope)[0] is not Match.NONE for route in self._rest)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    await problem(scope["hub.refusal"], scope["path"])(scope, receive, send)
 
 
 def _is_preflight(scope: Scope) -> bool:

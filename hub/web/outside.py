@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.audit import OK, Audit, path_of
+from hub.audit import OK, READS, Audit, path_of
+from hub.errand import CURRENT, Errand
 from hub.ids import new_id
 from hub.protection import CLOSED, EVERYWHERE, OVER_TLS, PAGE, UNKEPT
 from hub.tally import OTHER, Traffic
@@ -52,6 +53,9 @@ class Outside:
         begun = time.perf_counter()
         answered: Message = {"status": 0}
         request_id = ""
+        # Only changes come to the ledger; what is read gets a name when there is a line to say it in.
+        errand = None if scope["method"] in READS else Errand(new_id(), _given(scope["headers"]))
+        before = CURRENT.set(errand)
 
         async def send_out(message: Message) -> None:
             nonlocal answered, request_id
@@ -60,15 +64,17 @@ class Outside:
                 self._count(scope, message["status"], time.perf_counter() - begun)
                 headers = message["headers"] = protected(message.get("headers", ()), scope["scheme"] == "https")
                 if "hub.revealed" in scope or self._audit.wants(scope["method"], message["status"]):
-                    request_id = new_id()
+                    request_id = errand.request if errand else new_id()
                     headers.append((b"x-request-id", request_id.encode()))
             await send(message)
 
         try:
             await self._app(scope, receive, send_out)
         finally:
+            CURRENT.reset(before)
             if request_id:
-                self._tell(scope, answered["status"], request_id, time.perf_counter() - begun)
+                errand = errand or Errand(request_id, _given(scope["headers"]))
+                self._tell(scope, answered["status"], errand, time.perf_counter() - begun)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"]
@@ -77,7 +83,7 @@ class Outside:
         if status >= 400:
             self._traffic.refusals["http", scope.get("hub.result", OTHER)] += 1
 
-    def _tell(self, scope: Scope, status: int, request_id: str, seconds: float) -> None:
+    def _tell(self, scope: Scope, status: int, errand: Errand, seconds: float) -> None:
         client = scope.get("client")
         actor, address = scope.get("hub.actor"), client[0] if client else ""
         if status >= 400 and not self._audit.has_room(actor, address):
@@ -93,8 +99,11 @@ class Outside:
             status=status,
             reason=scope.get("hub.reason"),
             ms=round(seconds * 1000, 1),
-            request=request_id,
-            given=_given(scope["headers"]),
+            request=errand.request,
+            given=errand.given,
+            session=errand.session,
+            revision=errand.revision,
+            group=errand.group,
             revealed=scope.get("hub.revealed"),
         )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,14 +12,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from hub import views
-from hub.errors import HubError, Unavailable
+from hub.errors import Unavailable
 from hub.protection import UNKEPT
+from hub.readiness import Readiness
 from hub.web.files import TYPES, Files, keep
 from hub.web.problems import problem
-
-READY_WITHIN_SECONDS = 2.0
-READY_KEPT_SECONDS = 0.5
-"""How old what the database and the bus answered may be: whoever asks, they are asked twice a second at most."""
 
 STATIC = next(
     folder for folder in (Path(__file__).parent / "static", Path(__file__).parents[2] / "static") if folder.is_dir()
@@ -36,16 +32,9 @@ class StatusView(views.View):
 
 @dataclass(slots=True)
 class Health:
-    """What `/readyz` answers from: both say why this process wants no more work, None for nothing.
+    """What `/healthz` and `/readyz` answer."""
 
-    `look` costs nothing and is asked each time; `check` asks others, may raise what is wrong, and is kept for a while.
-    """
-
-    look: Callable[[], str | None]
-    check: Callable[[], Awaitable[str | None]]
-    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _found: str | None = None
-    _until: float = 0.0
+    readiness: Readiness
 
     async def alive(self, request: Request) -> Response:
         """The process lives."""
@@ -53,30 +42,10 @@ class Health:
 
     async def ready(self, request: Request) -> Response:
         """Database and bus answer, background tasks run, and the process is not draining."""
-        reason = self.look()
-        if reason is None:
-            found = await self._kept()
-            reason = self.look() or found  # what it saw may have changed meanwhile
+        reason = await self.readiness.reason()
         if reason is None:
             return _told(StatusView(status="ready"))
-        return problem(Unavailable(f"Not ready: {reason.rstrip('.')}."), request.url.path)
-
-    async def _kept(self) -> str | None:
-        loop = asyncio.get_running_loop()
-        async with self._asking:
-            if loop.time() >= self._until:
-                self._found = await self._asked()
-                self._until = loop.time() + READY_KEPT_SECONDS
-            return self._found
-
-    async def _asked(self) -> str | None:
-        try:
-            async with asyncio.timeout(READY_WITHIN_SECONDS):
-                return await self.check()
-        except HubError as refusal:
-            return refusal.message
-        except TimeoutError:
-            return "the database does not answer"
+        return problem(Unavailable(f"Not ready: {reason}."), request.url.path)
 
 
 def _told(view: views.View) -> Response:

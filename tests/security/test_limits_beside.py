@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hub import readiness
 from hub.store import schema
 from hub.web import pages
 from hub.web.gate import Beside
@@ -48,6 +49,19 @@ async def test_A9_what_stands_beside_rest_counts_by_address(tmp_path: Path, name
     assert answers[2].json()["code"] == "rate_limited"
     assert told(answers[2].headers) == (0, int(answers[2].headers["retry-after"]))
     assert all(len(answer.headers.get_list("ratelimit")) == 1 for answer in answers)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/nothing/here", "/metrics"])
+async def test_a_page_of_an_allowed_origin_may_read_that_it_is_too_much(tmp_path: Path, path: str) -> None:
+    async with limited(tmp_path, 1, allowed_origins=frozenset({ORIGIN})) as hub, hub.http() as http:
+        await http.get(path)
+        allowed = await http.get(path, headers={"Origin": ORIGIN})
+        other = await http.get(path, headers={"Origin": "https://evil.example"})
+    assert [allowed.status_code, other.status_code] == [429, 429]
+    assert allowed.headers["access-control-allow-origin"] == ORIGIN
+    assert {"retry-after", "ratelimit"} <= set(allowed.headers["access-control-expose-headers"].split(", "))
+    assert "Origin" in allowed.headers["vary"]
+    assert "access-control-allow-origin" not in other.headers
 
 
 async def test_A9_they_and_rest_without_a_token_are_one_account_and_a_person_has_another(tmp_path: Path) -> None:
@@ -122,23 +136,23 @@ async def flood(hub: Running, requests: int) -> set[int]:
 async def test_A9_a_flood_of_readyz_costs_a_read_each_half_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "READY_KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 60.0)
     async with running(tmp_path) as hub:
         reads = counting(hub, monkeypatch)
         assert await flood(hub, 40) == {200}
-        assert len(reads) == 1
+        assert len(reads) <= 1  # it may have looked by itself just before
 
 
 async def test_control_with_nothing_kept_each_is_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "READY_KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 0.0)
     async with running(tmp_path) as hub:
         reads = counting(hub, monkeypatch)
         assert await flood(hub, 40) == {200}
-        assert len(reads) == 40
+        assert len(reads) >= 40
 
 
 async def test_what_is_kept_says_nothing_of_draining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "READY_KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 60.0)
     async with running(tmp_path) as hub:
         assert await flood(hub, 1) == {200}
         assert hub.hub is not None

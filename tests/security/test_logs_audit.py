@@ -49,7 +49,7 @@ async def test_l1_a_change_is_told_with_who_what_where_and_result(hub: Running, 
     assert {name: value for name, value in line.items() if name not in ("time", "request")} == {
         "level": "info", "logger": "hub.audit", "message": "a request", "action": "request",
         "result": "ok", "actor": "e-7", "role": "expert", "address": "127.0.0.1", "method": "POST", "route": API,
-        "path": API, "status": 201, "given": "from-the-proxy.1",
+        "path": API, "status": 201, "given": "from-the-proxy.1", "session": 1, "revision": 1,
     }  # fmt: skip
     assert line["time"].endswith("Z")
 

@@ -132,12 +132,12 @@ class Servers:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 if sentinel:
-                    found = await _ask(connection, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.url.master)
+                    found = await ask(connection, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.url.master)
                     if not found:
                         raise Refused(f"this Sentinel knows no master {self.url.master!r}")
                     return alone(Address(found[0].decode(), int(found[1])))
-                slots = await _ask(connection, "CLUSTER", "SLOTS")
-                known = await _ask(connection, "COMMAND", "INFO", "SPUBLISH")
+                slots = await ask(connection, "CLUSTER", "SLOTS")
+                known = await ask(connection, "COMMAND", "INFO", "SPUBLISH")
         finally:
             await drop(connection)
         return _of_slots(slots, address, sharded=known[0] is not None)
@@ -154,7 +154,8 @@ def _of_slots(slots: Any, asked: Address, *, sharded: bool) -> Layout:
     return Layout(owners, sharded)
 
 
-async def _ask(connection: AbstractConnection, *command: str) -> Any:
+async def ask(connection: AbstractConnection, *command: str | bytes) -> Any:
+    """The answer to a command; raises what is in AWAY, and waits without end: each caller has a deadline."""
     await connection.send_command(*command)
     return await connection.read_response(timeout=math.inf)
 
