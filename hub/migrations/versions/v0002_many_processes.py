@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from hub.migrations import beside
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -11,6 +13,6 @@ depends_on = None
 
 def upgrade() -> None:
     """Add columns that may be empty, so that the version before goes on working beside this one."""
-    op.add_column("live_sessions", sa.Column("edited_at", sa.DateTime(timezone=True), nullable=True))
-    op.create_index("ix_live_sessions_edited", "live_sessions", ["edited_at"], unique=False)
-    op.add_column("session_participants", sa.Column("dropped_at", sa.DateTime(timezone=True), nullable=True))
+    beside.add_column("live_sessions", sa.Column("edited_at", sa.DateTime(timezone=True), nullable=True))
+    beside.add_column("session_participants", sa.Column("dropped_at", sa.DateTime(timezone=True), nullable=True))
+    beside.create_index("ix_live_sessions_edited", "live_sessions", ["edited_at"])
