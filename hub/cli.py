@@ -22,6 +22,7 @@ from hub.sealing import Vault
 from hub.server import serve as listen
 from hub.server import work
 from hub.settings import Settings, WrongSetting, from_environment, must_serve, remark
+from hub.store import schema
 from hub.store.database import Unusable
 from hub.store.opening import database_at
 from hub.tokens import Tokens, sign
@@ -41,10 +42,10 @@ def _settings(**options: object) -> Settings:
         _fail(str(wrong))
 
 
-def _migrate(settings: Settings) -> None:
-    """Bring the tables up to date; what is wrong with the database is told in a sentence."""
+def _migrate(settings: Settings) -> str:
+    """Bring the tables up to date: the revision reached; what is wrong with the database is told in a sentence."""
     try:
-        asyncio.run(database_at(settings.database_url).migrate())
+        return asyncio.run(database_at(settings.database_url).migrate())
     except Unusable as reason:
         _fail(str(reason))
 
@@ -135,8 +136,9 @@ def run_demo(host: str | None, port: int | None, crowd: int) -> None:
 def migrate() -> None:
     """Bring the database's tables up to date."""
     settings = _settings()
-    _migrate(settings)
-    click.echo(f"hub: {shown(settings.database_url)} is up to date")
+    reached = _migrate(settings)
+    left = "" if schema.knows(reached) else f"at {reached}, which is newer than this version: left as it is"
+    click.echo(f"hub: {shown(settings.database_url)} is {left or 'up to date'}")
 
 
 @main.command()

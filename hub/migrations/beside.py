@@ -12,16 +12,16 @@ from alembic import op
 def add_column(table: str, column: sa.Column[Any]) -> None:
     """Add a column, which must be nullable or have a constant default: then no row is written.
 
-    Where an index of the same migration was broken off, it is there already.
+    Where the index of the same migration was broken off, it is there already.
     """
     op.add_column(table, column, if_not_exists=_on_postgresql() or None)
 
 
 def create_index(name: str, table: str, columns: Sequence[str], **more: Any) -> None:
-    """Build an index, on PostgreSQL while others write to the table; last in its migration, since what came before is
-    committed by it.
+    """Build an index, on PostgreSQL while others write to the table: it commits what its migration did before.
 
-    A build that was broken off leaves an index that is of no use: it is taken away first.
+    So it comes last, and whatever stands before it must be one to do again. A build that was broken off leaves an index
+    that is of no use: it is taken away first.
     """
     if not _on_postgresql():
         op.create_index(name, table, columns, **more)

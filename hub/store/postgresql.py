@@ -25,7 +25,6 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from hub.errors import Unavailable, Undecided
-from hub.store import schema
 from hub.store.database import Database, Locked, Unusable, border
 from hub.store.migrating import migrate, state_of
 from hub.store.threads import ConnectionThreads, Limits

@@ -1,7 +1,6 @@
 """What many processes need of each other: when the listing last changed, and when a socket dropped."""
 
 import sqlalchemy as sa
-from alembic import op
 
 from hub.migrations import beside
 
