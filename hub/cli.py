@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -69,6 +70,9 @@ class Interruptible(click.Group):
 @click.version_option(package_name="live-session-hub")
 def main() -> None:
     """Live sessions: scheduled, booked and seen live. Settings are HUB_* variables; see the README."""
+    if os.getpid() == 1:
+        # The first process of a container, to which no signal comes that it does not ask for. A hub that serves does.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 @main.command()
