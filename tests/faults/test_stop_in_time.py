@@ -40,11 +40,12 @@ async def time_to_end(hub: Running, *signals: signal.Signals) -> tuple[float, in
     """Send these, one as soon as the other was heard: the seconds until it ended, and its code."""
     assert hub.process is not None
     began = time.monotonic()
-    for each in signals:
-        hub.process.send_signal(each)
-        async with asyncio.timeout(PATIENCE), hub.http() as http:
+    async with asyncio.timeout(PATIENCE), hub.http() as http:
+        hub.process.send_signal(signals[0])
+        for each in signals[1:]:
             while "draining" not in (await http.get("/readyz")).text:
                 pass
+            hub.process.send_signal(each)
     async with asyncio.timeout(2 * PATIENCE):
         code = await hub.process.wait()
     return time.monotonic() - began, code
@@ -120,8 +121,11 @@ async def test_readers_whose_buffers_are_full_do_not_hold_a_stop(tmp_path: Path)
 
 async def test_a_second_sigterm_cuts_nothing_short(tmp_path: Path) -> None:
     hub = await spawn(tmp_path, free_port(), HUB_STOP_SECONDS="25")
-    async with Client.at(hub) as client:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(Client.at(hub))
+        slow = await deaf(stack, hub)  # so that the first one takes a while
         _, code = await time_to_end(hub, signal.SIGTERM, signal.SIGTERM)
+        slow.transport.abort()
         assert (await client.expect("drain"))["reconnectIn"] >= 0
         async with asyncio.timeout(PATIENCE):
             await client.socket.wait_closed()
