@@ -173,6 +173,9 @@ async def test_the_image_s_command_serves_with_its_settings_and_its_health_check
 
     port = int(environment["HUB_PORT"])
     hub = await spawn(tmp_path, port, command=by_word(shlex.join(json.loads(kinds["CMD"]))), **environment)
-    alive = await healthy()
-    assert await kill(hub, signal.SIGTERM) == -signal.SIGTERM
+    try:
+        alive = await healthy()
+    finally:
+        code = await kill(hub, signal.SIGTERM)
+    assert code == -signal.SIGTERM
     assert (alive, await healthy()) == (0, 1)

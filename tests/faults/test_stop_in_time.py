@@ -111,6 +111,7 @@ async def deaf(stack: AsyncExitStack, hub: Running) -> ClientConnection:
 async def test_readers_whose_buffers_are_full_do_not_hold_a_stop(tmp_path: Path) -> None:
     hub = await spawn(tmp_path, free_port(), HUB_STOP_SECONDS="25")
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(kill, hub)
         lines = await asyncio.gather(*(deaf(stack, hub) for _ in range(DEAF_READERS)))
         took, code = await time_to_end(hub, signal.SIGTERM)
         for line in lines:
@@ -122,6 +123,7 @@ async def test_readers_whose_buffers_are_full_do_not_hold_a_stop(tmp_path: Path)
 async def test_a_second_sigterm_cuts_nothing_short(tmp_path: Path) -> None:
     hub = await spawn(tmp_path, free_port(), HUB_STOP_SECONDS="25")
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(kill, hub)
         client = await stack.enter_async_context(Client.at(hub))
         slow = await deaf(stack, hub)  # so that the first one takes a while
         _, code = await time_to_end(hub, signal.SIGTERM, signal.SIGTERM)
