@@ -13,7 +13,7 @@ from typing import Any
 import click
 import uvloop
 
-from benchmarks import bookings, connecting, fanout, flood, idle, listing, page, slow, starting, storm
+from benchmarks import bookings, connecting, fanout, flood, idle, listing, page, scale, slow, starting, storm
 from benchmarks.machine import Cores, many_descriptors
 from benchmarks.servers import Stores
 from benchmarks.wrong import Wrong
@@ -39,6 +39,9 @@ flood     200 good clients, alone and beside one that sends ten times what it ma
           30 s: their latency, and the server's size
 page      the page in Chromium: its weight, when its list is painted, and from the
           expert's click on Start until another browser shows it
+scale     what 10,000, 100,000 and 1,000,000 people need and what breaks first, by the
+          model, and the model against 2,000 watchers on one process and on two, and
+          against their coming back after a restart
 all       one after the other (the default)
 
 Server and client are pinned to a core each where that can be done. Everything is on 127.0.0.1 and in a temporary
@@ -46,12 +49,13 @@ folder. Absolute figures depend on the machine and on what else it does; the rat
 """
 SECONDS = (
     f"Length of a turn. Default: {bookings.SECONDS:g}; fanout {fanout.SECONDS:g}, slow {slow.SECONDS:g}, "
-    f"flood {flood.SECONDS:g}; storm: {storm.SECONDS:g}, over which people join."
+    f""
+    f"flood {flood.SECONDS:g}, scale {scale.SECONDS:g}; storm: {storm.SECONDS:g}, over which people join."
 )
 PEOPLE = (
     f"How many watch or come. Default: start {starting.WATCHERS}, fanout {fanout.WATCHERS}, idle {idle.CONNECTIONS}, "
     f"connect {connecting.PEOPLE}, storm {storm.PEOPLE} (and a quarter, half and twice as many), slow {slow.WATCHERS}, "
-    f"flood {flood.PEOPLE}; page: loads and starts, {page.TIMES}; "
+    f"flood {flood.PEOPLE}, scale {scale.WATCHERS}; page: loads and starts, {page.TIMES}; "
     "bookings: tokens for a turn (enough)."
 )
 
@@ -129,6 +133,11 @@ def _page(at: Place, asked: Options) -> Report:
     return page.run(at.folder, at.stores, at.cores, asked.people or page.TIMES, _say)
 
 
+def _scale(at: Place, asked: Options) -> Report:
+    watchers, seconds = asked.people or scale.WATCHERS, asked.seconds or scale.SECONDS
+    return scale.run(at.folder, at.stores, at.cores, watchers, seconds, asked.rate or scale.RATE, _say)
+
+
 BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "bookings": _bookings,
     "list": _list,
@@ -140,6 +149,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
     "slow": _slow,
     "flood": _flood,
     "page": _page,
+    "scale": _scale,
 }
 
 
@@ -158,7 +168,7 @@ BENCHMARKS: dict[str, Callable[[Place, Options], Report]] = {
 @click.option(
     "--rate",
     type=click.FloatRange(0.1, 1_000),
-    help=f"Changes a second. Default: fanout {fanout.RATE:g}, slow {slow.RATE:g}. "
+    help=f"Changes a second. Default: fanout {fanout.RATE:g}, slow {slow.RATE:g}, scale {scale.RATE:g}. "
     f"Of flood: how many times its limits, {flood.TIMES:g}.",
 )
 @click.option(

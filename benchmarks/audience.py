@@ -68,14 +68,14 @@ class Audience:
         return len(self._sent)
 
     async def gather(self, port: int, count: int, session: int | None, at_once: int = AT_ONCE) -> None:
-        """Let `count` sockets watch a session; None: the server is one that has no such word."""
+        """Let `count` more sockets watch a session; None: the server is one that has no such word."""
 
         async def come(_: int) -> Socket:
             if session is None:
                 return await Socket.open(port, self._heard, welcome=False)
             return await Socket.watching(port, session, self._heard)
 
-        self.sockets = await each(count, at_once, come)
+        self.sockets += await each(count, at_once, come)
         self.revision = max(socket.newest for socket in self.sockets)
 
     async def turn(self, server: Server, requests: Sequence[bytes], rate: float, status: int) -> Delivered:

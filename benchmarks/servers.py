@@ -21,6 +21,7 @@ from benchmarks.wrong import Wrong
 from hub.domain.people import Role
 from hub.tokens import sign
 
+SECRET_KEY = base64.b64encode(secrets.token_bytes(32)).decode()
 SECRET = secrets.token_urlsafe(32)
 STARTS_WITHIN = 20.0
 STOPS_WITHIN = 15.0
@@ -78,21 +79,21 @@ class Stores:
 
 @contextmanager
 def hub(folder: Path, cores: Cores, stores: Stores, **more: str) -> Iterator[Server]:
-    """`hub serve` on `stores`, without rate limits; `more` are settings of its own."""
-    port = free_port()
+    """`hub serve` on `stores`, without rate limits, on a free port; `more` are settings of its own."""
+    port = int(more.get("HUB_PORT", 0)) or free_port()
     variables = {
         "HUB_DATABASE_URL": stores.database,
         "HUB_REDIS_URL": stores.redis or "",
         "HUB_HOST": "127.0.0.1",
         "HUB_PORT": str(port),
         "HUB_JWT_SECRET": SECRET,
-        "HUB_SECRET_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "HUB_SECRET_KEY": SECRET_KEY,
         "HUB_RATE_LIMIT": "off",
         "HUB_MESSAGE_RATE_LIMIT": "off",
         "HUB_MAX_CONNECTIONS_PER_ADDRESS": "off",
         **more,
     }
-    with _process(["-m", "hub", "serve"], variables, port, folder / "hub.log", cores) as server:
+    with _process(["-m", "hub", "serve"], variables, port, folder / f"hub-{port}.log", cores) as server:
         yield server
 
 

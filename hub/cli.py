@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from hub.sealing import Vault
 from hub.server import serve as listen
 from hub.server import work
 from hub.settings import Settings, WrongSetting, from_environment, must_serve
+from hub.store import schema
 from hub.store.backup import NotCopied, back_up
 from hub.store.database import Unusable
 from hub.store.opening import database_at
@@ -48,10 +50,10 @@ def _settings(**options: object) -> Settings:
         _fail(str(wrong))
 
 
-def _migrate(settings: Settings) -> None:
-    """Bring the tables up to date; what is wrong with the database is told in a sentence."""
+def _migrate(settings: Settings) -> str:
+    """Bring the tables up to date: the revision reached; what is wrong with the database is told in a sentence."""
     try:
-        asyncio.run(database_at(settings.database_url).migrate())
+        return asyncio.run(database_at(settings.database_url).migrate())
     except Unusable as reason:
         _fail(str(reason))
 
@@ -75,6 +77,9 @@ class Interruptible(click.Group):
 @click.version_option(package_name="live-session-hub")
 def main() -> None:
     """Live sessions: scheduled, booked and seen live. Settings are HUB_* variables; see the README."""
+    if os.getpid() == 1:
+        # The first process of a container, to which no signal comes that it does not ask for. A hub that serves does.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 @main.command()
@@ -169,8 +174,9 @@ def run_demo(host: str | None, port: int | None, crowd: int) -> None:
 def migrate() -> None:
     """Bring the database's tables up to date."""
     settings = _settings()
-    _migrate(settings)
-    click.echo(f"hub: {shown(settings.database_url)} is up to date")
+    reached = _migrate(settings)
+    left = "" if schema.knows(reached) else f"at {reached}, which is newer than this version: left as it is"
+    click.echo(f"hub: {shown(settings.database_url)} is {left or 'up to date'}")
 
 
 @main.command()

@@ -142,8 +142,18 @@ def server(
 
 
 def serve(hub: Hub, own: Sequence[socket.socket] = ()) -> None:
-    """Listen until told to stop; exits with 1 when it stopped because something broke, so that it is started again."""
-    _run(server(hub, own=own), hub, None)
+    """Listen until told to stop; exits with 1 when it stopped because something broke, so that it is started again.
+
+    SIGHUP, by which workers are replaced, is a stop like any other: unheard it would end the process at once.
+    """
+    serving, listening = server(hub, own=own), hub.listening
+
+    def tell(url: str) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, serving._stop)
+        listening(url)
+
+    hub.listening = tell
+    _run(serving, hub, None)
 
 
 def work(hub: Hub, descriptors: Iterable[int], own: Iterable[int] = ()) -> None:

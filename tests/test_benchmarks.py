@@ -56,6 +56,10 @@ PATIENCE = 60.0
             ["/static/app.js", "as transferred", "<= 60 KB", "list painted, p95", "<= 300 ms", "seen", "<= 150 ms"],
             marks=pytest.mark.skipif(shutil.which("chromium") is None and not os.environ.get("CI"), reason=NO_CHROMIUM),
         ),
+        (
+            "scale --people 8 --seconds 0.5",
+            ["what runs out", "1,000,000", "one process", "two: transactions", "until all were", "0.67 to 1.50"],
+        ),
     ],
 )
 async def test_a_benchmark_prints_its_table(arguments: str, told: list[str]) -> None:
@@ -91,6 +95,7 @@ async def test_the_help_names_every_benchmark_and_option() -> None:
         "slow",
         "flood",
         "page",
+        "scale",
         "all",
         "--seconds",
         "--rounds",

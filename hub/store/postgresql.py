@@ -25,8 +25,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from hub.errors import Unavailable, Undecided
-from hub.store import schema
 from hub.store.database import AWAY, Database, Locked, Unusable, border, tell_refusal
+from hub.store.migrating import migrate, state_of
 from hub.store.threads import ConnectionThreads, Limits
 from hub.values import shown
 
@@ -44,7 +44,6 @@ LOCK_SECONDS = 2.0
 STATEMENT_SECONDS = 3.0
 JOB_SECONDS = 4.0
 """After which a connection is cut: the server did not even keep its own time-outs."""
-MIGRATE_TRIES = 5
 PATIENCE_SECONDS = 4.0
 """For how long a transaction is begun again, or asked for."""
 
@@ -101,25 +100,10 @@ class PostgresDatabase(Database):
     async def migrate(self) -> str:
         """Bring the tables up to date; the revision reached. Raises Unusable."""
         try:
-            return await asyncio.to_thread(self._migrate)
+            return await asyncio.to_thread(migrate, self._engine)
         except (SQLAlchemyError, CommandError) as error:
             why = str(error.orig).strip() if isinstance(error, DBAPIError) else error
             raise Unusable(f"the database {shown(self.url)} can't be used: {why}") from error
-
-    def _migrate(self) -> str:
-        """Wait for locks in short turns only: whoever waits for a table keeps all others from it meanwhile."""
-        for attempt in range(MIGRATE_TRIES):
-            try:
-                with self._engine.connect() as connection:
-                    connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_SECONDS}s'")
-                    connection.commit()
-                    return schema.upgrade(connection)
-            except OperationalError as error:
-                if _state(error) not in LOCKED or attempt == MIGRATE_TRIES - 1:
-                    raise
-                log.warning("somebody uses the tables: trying again")
-                time.sleep(LOCK_SECONDS)
-        raise AssertionError("the last try answers or raises")
 
     async def close(self) -> None:
         """Finish what is under way and hang up."""
@@ -260,20 +244,16 @@ class _passing:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DBAPIError):
-            if _state(error) in LOCKED:
+            if state_of(error) in LOCKED:
                 raise Locked() from error
             if may_pass(error):
                 tell_refusal("the database asks for another try", error)
                 raise _Again.because(AWAY, error.orig) from error
 
 
-def _state(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)
-
-
 def may_pass(error: DBAPIError) -> bool:
     """Whether another try may do: a deadlock, a server that restarts, a connection that was lost."""
-    state = _state(error)
+    state = state_of(error)
     if error.connection_invalidated:
         return True
     if state is None:

@@ -10,9 +10,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({0x68_75_62})"}
-"""What makes whoever else migrates wait until this one is done."""
-
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
@@ -23,9 +20,16 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(connection: Connection) -> str:
-    """Apply every migration not yet applied, in one transaction; answers the revision reached."""
-    with connection.begin():
-        connection.exec_driver_sql(ALONE[connection.dialect.name])
+    """Apply every migration not yet applied; answers the revision reached.
+
+    On SQLite in one transaction, for which others wait. On PostgreSQL each in its own, so that its locks are held for
+    no longer than it takes: `hub.store.migrating` sees to it that nobody else does the same.
+    """
+    if connection.dialect.name == "sqlite":
+        with connection.begin():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            command.upgrade(_config(connection), "head")
+    else:
         command.upgrade(_config(connection), "head")
     return head()
 

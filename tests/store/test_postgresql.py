@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from hub.errors import Unavailable
-from hub.store import postgresql, schema
+from hub.store import migrating, postgresql, schema
 from hub.store.database import Locked, Unusable
 from hub.store.postgresql import READERS, WRITERS, PostgresDatabase
 from tests.house import House
@@ -164,16 +164,18 @@ async def test_a_transaction_that_this_server_never_heard_of_was_not_committed(d
 async def test_a_migration_waits_for_the_tables_in_turns_and_keeps_nobody_from_them(
     fresh_postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(postgresql, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(migrating, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(migrating, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(migrating, "TRIES", 4)
     change(fresh_postgres, "ALTER TABLE live_sessions DROP COLUMN sealed_url")
     change(fresh_postgres, "DROP TABLE attendance_totals")
     change(fresh_postgres, "UPDATE alembic_version SET version_num = '0002'")
     with tables(fresh_postgres) as dump:
         dump.execute("BEGIN")
         dump.execute("SELECT * FROM live_sessions")
-        with pytest.raises(Unusable, match="lock timeout"):
+        with pytest.raises(Unusable, match="keeps the tables locked"):
             await PostgresDatabase(fresh_postgres).migrate()
-        assert caplog.text.count("somebody uses the tables") == postgresql.MIGRATE_TRIES - 1
+        assert caplog.text.count("somebody uses the tables") == 3
         assert ask(fresh_postgres, "SELECT count(*) FROM live_sessions") == [0]
         dump.execute("COMMIT")
     assert await PostgresDatabase(fresh_postgres).migrate() == schema.head()
