@@ -15,6 +15,7 @@ from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
 from hub.looplag import LoopLag
 from hub.metrics import Labels, Metrics, Reading
+from hub.readiness import Readiness
 from hub.rooms import Comparing, Rooms
 from hub.sockets import closing
 from hub.sockets.lobby import Lobby
@@ -40,9 +41,7 @@ class House(Protocol):
     comparing: Comparing
     lobby: Lobby
     lag: LoopLag
-
-    def leaving(self) -> str | None:
-        """Why this process should get no more work, as far as it knows by itself; None when it should."""
+    readiness: Readiness
 
 
 def figures(house: House, streams: Events) -> Metrics:
@@ -68,12 +67,9 @@ def figures(house: House, streams: Events) -> Metrics:
 def _process(house: House) -> Readers:
     build: Mapping[Labels, float] = {(version("live-session-hub"), platform.python_version()): 1}
 
-    def ready() -> bool:
-        return house.leaving() is None and house.lease.punctual and _is_up(house.bus)
-
     return {
         "hub_build_info": lambda: build,
-        "hub_ready": ready,
+        "hub_ready": lambda: house.readiness.ready,
         "hub_draining": lambda: house.lobby.draining,
         "hub_event_loop_lag_seconds": lambda: house.lag.seconds,
     }

@@ -283,9 +283,12 @@ async def test_a_loop_that_is_held_up_is_late(alone: Running) -> None:
 
 async def test_a_process_that_drains_says_so_and_is_not_ready(alone: Running) -> None:
     assert alone.hub is not None
-    now = await scrape(alone.port)
-    assert (now.of("hub_draining"), now.of("hub_ready"), now.of("hub_build_info")) == (0, 1, 1)
-    alone.hub.lobby.draining = True
+    async with alone.http() as http:
+        assert (await http.get("/readyz")).status_code == 200
+        now = await scrape(alone.port)
+        assert (now.of("hub_draining"), now.of("hub_ready"), now.of("hub_build_info")) == (0, 1, 1)
+        alone.hub.lobby.draining = True
+        assert (await http.get("/readyz")).status_code == 503
     now = await scrape(alone.port)
     assert (now.of("hub_draining"), now.of("hub_ready")) == (1, 0)
 

@@ -23,7 +23,7 @@ class Figure:
 
 FIGURES = (
     Figure("hub_build_info", GAUGE, "1", "Which version of the hub this is, on which Python.", ("version", "python")),
-    Figure("hub_ready", GAUGE, "0 or 1", "Whether it would take work, as far as it knows without asking."),
+    Figure("hub_ready", GAUGE, "0 or 1", "Whether `/readyz` said so at its last look, a second ago at most."),
     Figure("hub_draining", GAUGE, "0 or 1", "Whether it was told to stop, and sends people home."),
     # Who is here.
     Figure("hub_connections", GAUGE, "connections", "Open sockets and streams of events.", ("kind",)),
