@@ -95,11 +95,6 @@ class Lease:
         """Seconds since it was last prolonged."""
         return self._monotonic() - self._heard_at
 
-    @property
-    def punctual(self) -> bool:
-        """Whether there is one, and the last beat was not missed."""
-        return self.begun and self.silence <= 2 * self._beat_seconds
-
     def disturbed(self) -> None:
         """The database was away, its clock jumped, or this process stood still: what others did is not known."""
         self._calm_since = self._monotonic()

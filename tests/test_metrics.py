@@ -180,7 +180,7 @@ async def test_a_lost_lease_and_what_is_refused_under_it(alone: Running) -> None
 
 async def test_a_lease_that_can_not_be_prolonged_grows_old_and_the_process_unready(tmp_path: Path) -> None:
     async with running(tmp_path, lease_seconds=1) as hub:
-        assert (await scrape(hub.port)).of("hub_ready") == 1
+        await comes(hub, lambda now: now.of("hub_ready") == 1)
         async with moves(hub, Moved("hub_lease_beat_failures_total", 2), Moved("hub_lease_beat_age_seconds", 0.3)):
             change(hub.where, "ALTER TABLE nodes RENAME TO away")
             await comes(hub, lambda now: now.of("hub_ready") == 0)
