@@ -1,4 +1,4 @@
-"""The rules of the expert's page, in Node: they need no page."""
+"""The rules of the page, in Node: they need no page."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ PATIENCE = 30.0
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("rules", ["steps", "draft"])
-def test_the_rules_of_the_experts_page_hold_in_node(rules: str) -> None:
+@pytest.mark.parametrize("rules", ["steps", "draft", "words"])
+def test_the_rules_of_the_page_hold_in_node(rules: str) -> None:
     ran = node(
         ["--test-reporter=tap", str(HERE / f"{rules}.test.mjs")],
         return_completed_process=True,
