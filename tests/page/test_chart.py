@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -24,4 +25,4 @@ def test_the_rules_of_the_page_hold_in_node(rules: str) -> None:
     )
 
     assert ran.returncode == 0, ran.stdout
-    assert "# pass 1" in ran.stdout, ran.stdout
+    assert re.search("(?m)^# pass [1-9]", str(ran.stdout)), ran.stdout
