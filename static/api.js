@@ -70,12 +70,12 @@ export async function find(id) {
   let page = last;
   while (first <= last) {
     query.set("page", page);
-    const { data } = await call("GET", `${BASE}?${query}`);
+    const { data, pagination } = await call("GET", `${BASE}?${query}`);
     const found = data.find((session) => session.id === id);
     if (found) return found;
     if (data.length && data.at(-1).id < id) first = page + 1;
-    else last = page - 1;
-    page = Math.floor((first + last) / 2);
+    else last = Math.min(page - 1, pagination.totalPages);
+    page = data.length ? Math.floor((first + last) / 2) : last; // behind the end: the last page knows whether it can be there
   }
   return null;
 }

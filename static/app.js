@@ -3,8 +3,9 @@
 import { byId, el, setText } from "./dom.js";
 import { List } from "./list.js";
 import { People } from "./people.js";
-import { routeOf } from "./router.js";
+import { isSameList, listAddress, routeOf } from "./router.js";
 import { Sessions } from "./sessions.js";
+import { keepVisits, takeVisits } from "./visits.js";
 
 const TICK = 1_000;
 const SLOW_TICKS = 20;
@@ -21,12 +22,12 @@ let ticks = 0;
 const sessions = new Sessions({ changed: render, say, signedOut });
 const list = new List({
   act: (name, id) => sessions.act(name, id),
-  find: (wanted) => sessions.find(wanted),
+  find,
   more: () => sessions.more(),
   again: () => sessions.load(),
 });
 let view = list;
-let route = { name: "list", id: null };
+let route = { name: "list", id: null, wanted: sessions.wanted };
 let listAt = 0;
 let isStart = true;
 let wasOpen = false;
@@ -46,9 +47,24 @@ function showTitle() {
   if (document.title !== title) document.title = title;
 }
 
+/** What the list's form says stands in the address, for a reload and for the way back; not each letter in the history. */
+function find(wanted) {
+  history.replaceState(null, "", listAddress(wanted));
+  return sessions.find(wanted);
+}
+
+/** The list that an address asks for, which may be another one than is shown. */
+function showList(wanted) {
+  list.write(wanted);
+  if (isSameList(wanted, sessions.wanted)) return;
+  sessions.find(wanted);
+}
+
 /** The address has changed: another view, its title, its heading's focus, and the list where it was left. */
 async function show() {
+  if (view.stays?.()) return;
   const next = routeOf(location.hash);
+  if (next.wanted && !isStart) showList(next.wanted);
   if (next.name === route.name && next.id === route.id) return;
   if (view === list && !isStart) listAt = window.scrollY;
   if (isStart) main.replaceChildren();
@@ -72,7 +88,7 @@ async function viewOf({ name, id }) {
   try {
     if (name === "one") {
       const { One } = await import("./one.js");
-      return new One(id, { act: (action, of) => sessions.act(action, of), again: () => sessions.refresh(id), say });
+      return new One(id, { back: listAddress(sessions.wanted), act: (action, of) => sessions.act(action, of), again: () => sessions.refresh(id), say });
     }
     const { FormPage, Lost } = await import("./pages.js");
     return name === "lost" ? new Lost() : new FormPage(id, { sessions, say });
@@ -112,11 +128,13 @@ function showConnection() {
 
 // Who looks.
 
-function become(actor) {
+async function become(actor) {
   who.actor = actor;
   people.show(actor);
   byId("groups")?.setAttribute("aria-busy", "true");
-  return sessions.become(actor);
+  await sessions.become(actor);
+  if (view === list) history.replaceState(null, "", listAddress(sessions.wanted)); // a watcher has nothing of their own in it
+  if (hub) await sessions.rejoin(takeVisits(actor));
 }
 
 async function signedOut(why) {
@@ -143,16 +161,24 @@ async function goLive(known) {
   byId("retry").addEventListener("click", () => hub.retry());
   sessions.follow(hub);
   showConnection();
+  await known;
 }
 
+const { wanted } = routeOf(location.hash);
+if (wanted) {
+  list.write(wanted);
+  Object.assign(sessions.wanted, wanted);
+}
 sessions.load();
-goLive(begin());
+const known = begin();
+goLive(known).then(() => sessions.rejoin(takeVisits(who.actor)));
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
 history.scrollRestoration = "manual";
 window.addEventListener("hashchange", show);
+window.addEventListener("pagehide", () => keepVisits(who.actor, sessions.visits()));
 setInterval(() => {
   const now = Date.now();
   showConnection();

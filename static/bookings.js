@@ -48,13 +48,20 @@ export class Bookings {
     }
   }
 
+  /** Whether nobody can book any more. */
+  update(isOver) {
+    this.isOver = isOver;
+    if (this.total === 0) this.part.empty(isOver ? "Nobody booked." : "Nobody has booked yet.");
+  }
+
   show(bookings, { page, limit, total }) {
     const key = JSON.stringify(bookings);
     if (this.shows !== key) this.body.replaceChildren(...bookings.map(row));
     this.shows = key;
     this.pager.show(page, limit, total);
     this.part.failed(null);
-    if (!total) this.part.empty("Nobody has booked yet.");
-    else this.part.filled(total);
+    this.total = total;
+    if (total) this.part.filled(total);
+    else this.update(this.isOver);
   }
 }

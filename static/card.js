@@ -87,11 +87,11 @@ export class Card {
   }
 
   showTile({ status, startsAt, live, peakLive }, now) {
-    const { day, month } = leaf(startsAt);
+    const { day, month } = leaf(startsAt, now);
     const rest = Date.parse(startsAt) - now;
     const [number, unit] = {
       scheduled: [day, month],
-      active: [String(live), "live now"],
+      active: [String(live), "here now"],
       ended: [String(peakLive), "at the peak"],
       cancelled: [day, month],
     }[status];

@@ -1,6 +1,6 @@
 // A session as a form holds it (all text), and as the hub takes it: reading, faults, changes, what two people changed at once. Pure.
 
-import { digits } from "./format.js";
+import { digits, isZone, zoneOr } from "./format.js";
 
 export const NAMES = {
   title: "Title", description: "Description", startsAt: "Start", timezone: "Time zone", durationMinutes: "Length in minutes", maxParticipants: "Seats",
@@ -40,21 +40,13 @@ export function readings(wall, zone) {
   return [...around].filter((at) => at + offset(at, zone) === asUtc).sort((one, other) => one - other);
 }
 
-export function isZone(name) {
-  try {
-    return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));
-  } catch {
-    return false;
-  }
-}
-
 const text = (value) => (value === null || value === undefined ? "" : String(value));
 
 /** What the form shows of a session as its owner gets it; who sees the roster is never told, so it is "": as it is. */
 export function valuesOf(session) {
   const places = session.price ? digits(session.price.currency) : 0;
   return {
-    title: session.title, description: session.description, startsAt: wallTime(session.startsAt, session.timezone), timezone: session.timezone,
+    title: session.title, description: session.description, startsAt: wallTime(session.startsAt, zoneOr(session.timezone)), timezone: session.timezone,
     durationMinutes: text(session.durationMinutes), maxParticipants: text(session.maxParticipants),
     price: session.price ? (session.price.amount / 10 ** places).toFixed(places) : "", currency: session.price?.currency ?? "KES",
     courseId: text(session.courseId), meetingUrl: text(session.meeting?.url), meetingPassword: text(session.meeting?.password), rosterVisibility: "",
@@ -71,7 +63,7 @@ export function blank(now, zone) {
 /** The contract's members; null for what was left empty. Values without faults give members the hub can judge. */
 export function members(values) {
   const typed = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.trim()]));
-  const [at] = isZone(typed.timezone) ? readings(typed.startsAt, typed.timezone) : [];
+  const [at] = readings(typed.startsAt, zoneOr(typed.timezone));
   return {
     title: typed.title, description: typed.description, startsAt: at === undefined ? typed.startsAt : new Date(at).toISOString(), timezone: typed.timezone,
     durationMinutes: Number(typed.durationMinutes), maxParticipants: typed.maxParticipants ? Number(typed.maxParticipants) : null,
@@ -106,7 +98,7 @@ const CHECKS = {
   title: (value) => (!value ? "Give it a title." : [...value].length > 200 ? `200 letters at most; this has ${[...value].length}.` : null),
   description: (value) => ([...value].length > 10_000 ? `10,000 letters at most; this has ${[...value].length.toLocaleString()}.` : null),
   startsAt: start,
-  timezone: (value) => (isZone(value) ? null : "Choose a time zone, like Africa/Nairobi."),
+  timezone: (value, _, { base }) => (isZone(value) || value === base?.timezone ? null : "Choose a time zone, like Africa/Nairobi."),
   durationMinutes: (value) => (WHOLE.test(value) && value >= 1 && value <= 1440 ? null : "From 1 to 1440 minutes (a day), in digits."),
   maxParticipants: (value, _, { taken }) => {
     if (!value) return null;

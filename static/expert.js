@@ -18,7 +18,7 @@ const PASSING = new Set(["unreachable", "unavailable", "rate_limited"]);
  *  It answers what went wrong, if anything: what will pass is tried again by itself, more and more seldom. */
 class Refresh {
   constructor(load, rest) {
-    Object.assign(this, { load, rest, wanted: false, busy: false, closed: false, timer: null, notBefore: 0, failures: 0 });
+    Object.assign(this, { load, rest, wanted: false, busy: false, urgent: false, closed: false, timer: null, notBefore: 0, failures: 0 });
   }
 
   ask() {
@@ -27,14 +27,16 @@ class Refresh {
     this.timer = setTimeout(() => this.run(), Math.max(0, this.notBefore - Date.now()) + Math.random() * 250);
   }
 
-  /** At once: a person asked. */
+  /** At once, or as soon as what is on its way has come: a person asked, or all of it is different now. */
   async run() {
     clearTimeout(this.timer);
     this.timer = null;
-    if (this.busy) return;
+    this.urgent = this.busy;
+    if (this.busy || this.closed) return;
     Object.assign(this, { busy: true, wanted: false });
     const problem = await this.load();
     this.busy = false;
+    if (this.urgent) return this.run();
     this.failures = problem ? this.failures + 1 : 0;
     this.wanted ||= PASSING.has(problem?.code);
     this.notBefore = Date.now() + this.rest() * 2 ** Math.min(this.failures, DOUBLINGS) * (1 + Math.random() / 2);
@@ -78,8 +80,10 @@ export class ExpertParts {
     const seats = JSON.stringify([session.participants, session.maxParticipants, session.status]);
     const presence = JSON.stringify([session.live, session.peakLive, session.status, roster && [...roster.keys()].at(-1), roster?.size]);
     if (this.seats !== null && this.seats !== seats) this.seatsTaken.ask();
-    if (this.presence !== null && this.presence !== presence) this.visits.ask();
-    Object.assign(this, { seats, presence });
+    if (this.status && this.status !== session.status) this.visits.run(); // nobody is "still here" in what has ended
+    else if (this.presence !== null && this.presence !== presence) this.visits.ask();
+    this.bookings.update(this.chart.isOver);
+    Object.assign(this, { seats, presence, status: session.status });
   }
 
   async loadAttendance() {

@@ -3,8 +3,9 @@
 import * as api from "./api.js";
 import { CallOff } from "./calloff.js";
 import { el, setText } from "./dom.js";
-import { blank, changes, created, faults, INPUTS, isZone, merged, NAMES, readings, valuesOf, WHILE_ACTIVE } from "./draft.js";
+import { blank, changes, created, faults, INPUTS, merged, NAMES, readings, valuesOf, WHILE_ACTIVE } from "./draft.js";
 import { groups } from "./fields.js";
+import { isZone, zoneOr } from "./format.js";
 
 const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const LONGEST = 120;
@@ -32,7 +33,7 @@ export class SessionForm {
     this.node = el("div", { class: "session-form" }, this.title, this.state, this.form);
     this.listen();
     if (this.id) this.load();
-    else this.write(blank(Date.now(), HERE));
+    else this.begin(blank(Date.now(), HERE));
   }
 
   listen() {
@@ -44,6 +45,11 @@ export class SessionForm {
     // A field that is left may show what is wrong with it, and would move the button away from under the click.
     this.footer.addEventListener("mousedown", (event) => event.preventDefault());
     this.form.addEventListener("focusout", ({ target }) => target.name && this.hint(target.name, true));
+  }
+
+  /** Whether something was typed that is not saved. */
+  get isDirty() {
+    return this.clean !== undefined && JSON.stringify(this.read()) !== this.clean;
   }
 
   /** The session as its owner gets it now: lists know nothing of its meeting. */
@@ -60,8 +66,13 @@ export class SessionForm {
     this.state.hidden = true;
     this.form.hidden = false;
     this.base = valuesOf(this.session);
-    this.write(this.base);
+    this.begin(this.base);
     this.lock();
+  }
+
+  begin(values) {
+    this.write(values);
+    this.clean = JSON.stringify(this.read());
   }
 
   input(name) {
@@ -128,7 +139,7 @@ export class SessionForm {
   }
 
   tellWhen({ startsAt, timezone, durationMinutes }) {
-    const found = isZone(timezone) ? readings(startsAt, timezone) : [];
+    const found = isZone(timezone) || timezone === this.base?.timezone ? readings(startsAt, zoneOr(timezone)) : [];
     const minutes = Number(durationMinutes) || 0;
     setText(this.when, found.length ? told(found, timezone, minutes) : "");
   }
@@ -239,5 +250,6 @@ function told(found, zone, minutes) {
   };
   const mine = zone === HERE ? "" : ` For you: ${span(HERE, true)}.`;
   const twice = found.length > 1 ? " The clocks show this time twice on that day: the first is meant." : "";
-  return `${span(zone, true)} in ${zone.replaceAll("_", " ")}.${mine}${twice}`;
+  const place = isZone(zone) ? `in ${zone.replaceAll("_", " ")}` : `in UTC: this browser does not know ${zone}`;
+  return `${span(zoneOr(zone), true)} ${place}.${mine}${twice}`;
 }

@@ -2,6 +2,7 @@
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short" });
+const weekdayAndYear = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", year: "numeric" });
 const month = new Intl.DateTimeFormat(undefined, { month: "short" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const distance = new Intl.RelativeTimeFormat();
@@ -10,12 +11,14 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** "Tue, 24 Nov", with the year when it is not the present one. */
+const dated = (date, now) => (date.getFullYear() === now.getFullYear() ? weekday : weekdayAndYear).format(date);
 const midnight = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
 
-/** "Today", "Tomorrow", or "Tue, 24 Nov". */
+/** "Today", "Tomorrow", or "Tue, 24 Nov 2027". */
 function day(date, now) {
   const days = Math.round((midnight(date) - midnight(now)) / DAY);
-  if (Math.abs(days) > 1) return weekday.format(date);
+  if (Math.abs(days) > 1) return dated(date, now);
   const word = relative.format(days, "day");
   return word.charAt(0).toLocaleUpperCase() + word.slice(1);
 }
@@ -29,9 +32,10 @@ export function when(session, now) {
 }
 
 /** The parts of a calendar leaf. */
-export function leaf(instant) {
+export function leaf(instant, now) {
   const date = new Date(instant);
-  return { day: String(date.getDate()), month: month.format(date) };
+  const year = date.getFullYear();
+  return { day: String(date.getDate()), month: year === new Date(now).getFullYear() ? month.format(date) : `${month.format(date)} ${year}` };
 }
 
 /** "in 10 minutes", "2 hours ago". */
@@ -75,10 +79,14 @@ export function seats(session) {
 
 /** A sentence of the hub's, its instants as this reader's own time. */
 export const inLocalTime = (text) =>
-  text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (instant) => `${weekday.format(new Date(instant))}, ${timeOfDay(instant)}`);
+  text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (instant) => `${dated(new Date(instant), new Date())}, ${timeOfDay(instant)}`);
+
+const graphemes = Intl.Segmenter ? new Intl.Segmenter() : null;
+/** What a reader takes for the first letter: of an emoji or an accent several code points. */
+const first = (word) => (graphemes ? graphemes.segment(word).containing(0)?.segment : [...word][0]) ?? "";
 
 export const initials = (name) =>
-  name.replace(/^(Dr|Prof|Mr|Mrs|Ms)\.?\s+/i, "").split(/\s+/).map((word) => word.charAt(0)).slice(0, 2).join("").toUpperCase();
+  name.replace(/^(Dr|Prof|Mr|Mrs|Ms)\.?\s+/i, "").trim().split(/\s+/).map(first).slice(0, 2).join("").toUpperCase();
 
 const two = (number) => String(number).padStart(2, "0");
 
@@ -108,10 +116,21 @@ export function hold(booking, now) {
   return rest ? `Held for you: ${rest} left to pay` : "The time to pay is over";
 }
 
+export function isZone(name) {
+  try {
+    return Boolean(new Intl.DateTimeFormat("en", { timeZone: name }));
+  } catch {
+    return false;
+  }
+}
+
+/** The zone, or UTC where this browser does not know it: the hub's list may be newer. */
+export const zoneOr = (name) => (isZone(name) ? name : "UTC");
+
 /** A session's time where it takes place, null when that is the reader's own. */
-export function there(session) {
-  const zone = { hour: "2-digit", minute: "2-digit", timeZone: session.timezone };
-  const start = new Date(session.startsAt);
-  const wall = new Intl.DateTimeFormat(undefined, zone).format(start);
-  return wall === clock.format(start) ? null : `${wall} in ${session.timezone.split("/").at(-1).replaceAll("_", " ")}`;
+export function there({ startsAt, timezone }) {
+  const start = new Date(startsAt);
+  const wall = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", timeZone: zoneOr(timezone) }).format(start);
+  if (!isZone(timezone)) return `${wall} UTC (its time zone: ${timezone})`;
+  return wall === clock.format(start) ? null : `${wall} in ${timezone.split("/").at(-1).replaceAll("_", " ")}`;
 }

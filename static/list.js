@@ -64,7 +64,7 @@ export class List {
     const { list, wanted, store } = sessions;
     const entries = store.list();
     const focused = document.activeElement;
-    this.showPerson(who.actor);
+    this.showPerson(who.actor, wanted);
     this.dropCards(entries);
     for (const group of this.groups) this.fill(group, entries, who, now);
     if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
@@ -75,12 +75,21 @@ export class List {
     this.state(list, wanted, entries);
   }
 
-  showPerson(actor) {
+  /** The form says what the address did. */
+  write(wanted) {
+    const { find, q } = this.part;
+    if (q.value.trim() !== wanted.q) q.value = wanted.q;
+    for (const choice of find.elements.filter) choice.checked = choice.value === wanted.filter;
+    for (const name of ["free", "available", "mine"]) find.elements[name].checked = wanted[name];
+  }
+
+  showPerson(actor, wanted) {
     const { hint, mine } = this.part;
+    if (this.actor !== actor) mine.checked = Boolean(actor) && wanted.mine; // else as it was clicked: that is on its way
+    this.actor = actor;
     hint.hidden = Boolean(actor);
     this.part.new.hidden = actor?.role !== "expert";
     mine.parentElement.hidden = !actor;
-    if (!actor) mine.checked = false;
     setText(this.part["mine-words"], actor?.role === "expert" ? "My sessions" : "My bookings");
   }
 

@@ -11,7 +11,7 @@ import { Strip } from "./strip.js";
 const TOLD_EVERY = 20_000;
 
 export class One {
-  /** `on` = {act, again, say}. */
+  /** `on` = {act, again, say, back}: the last is the list's address. */
   constructor(id, on) {
     Object.assign(this, { id, on, title: `Session ${id}`, expert: null, toldAt: 0 });
     this.heading = el("h1", { id: "title", tabindex: "-1", "data-field": "title" }, "Loading…");
@@ -38,10 +38,10 @@ export class One {
     const words = el("div", { class: "words" }, this.pills, this.heading, this.countdown, this.time, this.by, this.about);
     this.article = el("article", { class: "one", "aria-labelledby": "title", hidden: true }, words, desk, this.room.node);
     this.parts = el("div");
-    this.trouble = el("div", { class: "state", role: "status", hidden: true });
+    this.trouble = el("div", { class: "state", hidden: true });
     this.bones = el("div", { class: "bones", "aria-hidden": "true" });
-    const back = el("p", { class: "back" }, el("a", { href: "#/" }, "← All sessions"));
-    this.node = el("div", {}, back, this.bones, this.trouble, this.article, this.parts, this.told);
+    const back = el("p", { class: "back" }, el("a", { href: this.on.back }, "← All sessions"));
+    this.node = el("div", {}, back, this.bones, el("div", { role: "status" }, this.trouble), this.article, this.parts, this.told);
   }
 
   update({ sessions, who, now }) {
@@ -51,7 +51,7 @@ export class One {
     this.bones.hidden = Boolean(entry || missing || failure);
     this.article.hidden = !this.entry;
     this.showTrouble(this.entry ? null : missing ? "missing" : failure);
-    if (!this.entry) return;
+    if (!this.entry) return this.dropExpert();
     this.showWords(entry, now);
     this.showDesk(entry, who);
     if (entry.session.isExpert) this.room.node.hidden = true;
@@ -64,7 +64,7 @@ export class One {
   showTrouble(trouble) {
     this.trouble.hidden = !trouble;
     const isMissing = trouble === "missing";
-    fill(this.trouble, trouble, () => [
+    fill(this.trouble, trouble, () => !trouble ? [] : [
       el("h1", { tabindex: "-1" }, isMissing ? "There is no such session" : "The session could not be loaded"),
       el("p", {}, isMissing ? `Nothing has the number ${this.id}. The address may be mistyped.` : trouble),
       isMissing ? el("a", { class: "button primary", href: "#/" }, "See all sessions") : el("button", { type: "button", class: "button primary", onclick: () => this.on.again() }, "Try again"),

@@ -4,12 +4,16 @@ import { el, setText } from "./dom.js";
 
 const LONG = 10;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const dated = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const day = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+const dated = new Intl.DateTimeFormat(undefined, day);
+const datedByYear = new Intl.DateTimeFormat(undefined, { ...day, year: "numeric" });
 
-/** An instant as the reader's own time, with its day when that is not today. */
+/** An instant as the reader's own time, with its day when that is not today, and the year when it is not this one. */
 export function moment(instant) {
   const date = new Date(instant);
-  return (date.toDateString() === new Date().toDateString() ? clock : dated).format(date);
+  const now = new Date();
+  if (date.toDateString() === now.toDateString()) return clock.format(date);
+  return (date.getFullYear() === now.getFullYear() ? dated : datedByYear).format(date);
 }
 
 /** "45 s", "12 min", "1 h 5 min". */

@@ -20,7 +20,7 @@ export class People {
 
   /** The person of this tab: in the demo the choice survives a reload; a pasted token is never stored. */
   async load() {
-    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+    const kept = keptPerson();
     this.isDemo = "demo" in document.documentElement.dataset;
     byId("who-demo").hidden = !this.isDemo;
     byId("who-token").hidden = this.isDemo;
@@ -57,15 +57,26 @@ export class People {
     byId("token-form").hidden = Boolean(actor);
     byId("signed-in").hidden = !actor;
     byId("signed-in-name").textContent = actor ? `${actor.name}, ${actor.role}` : "";
+    byId("signed-in-name").title = byId("signed-in-name").textContent;
   }
 
   /** The hub refused the token: in a demo that began anew the same person has a new one, or a student is another. */
   async refused() {
     if (!this.isDemo) return null;
-    const { id, role } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    const { id, role } = keptPerson() ?? {};
     sessionStorage.removeItem(KEPT);
     await this.load();
     return this.people.find((person) => person.id === id) ?? this.people.find((person) => role === "student" && person.role === role) ?? null;
+  }
+}
+
+/** Who this tab spoke for; null too where what is stored makes no sense, as anything on this origin may write there. */
+function keptPerson() {
+  try {
+    const { id, name, role, token } = JSON.parse(sessionStorage.getItem(KEPT));
+    return [id, name, role, token].every((value) => typeof value === "string") ? { id, name, role, token } : null;
+  } catch {
+    return null;
   }
 }
 

@@ -78,7 +78,7 @@ export class Sessions {
     this.soon ??= setTimeout(() => {
       this.soon = null;
       this.load(true);
-      if (this.opened.id !== null) this.refresh(this.opened.id);
+      if (this.opened.id !== null && !this.opened.missing) this.refresh(this.opened.id);
     }, Math.random() * SPREAD);
   }
 
@@ -158,6 +158,7 @@ export class Sessions {
   catalogued(session) {
     const isKnown = Boolean(this.store.get(session.id));
     if (isKnown) this.store.merge(session);
+    if (session.id === this.opened.id) this.opened.missing = false;
     if (this.actor || !isKnown) this.loadSoon();
     this.on.changed();
   }
@@ -208,6 +209,26 @@ export class Sessions {
     if (!this.hub) throw new api.Refusal("Not connected yet. Try again in a moment.");
     await this.hub.join(id);
     this.on.say(`You are in: ${session.title}.`);
+  }
+
+  /** The sessions that this tab's person is in. */
+  visits() {
+    return [...this.store.entries.values()].filter(({ joined }) => joined).map(({ id }) => id);
+  }
+
+  /** Back into these after a reload; what can't be entered any more is left without a word. */
+  async rejoin(ids) {
+    const { actor } = this;
+    await Promise.all(ids.map(async (id) => {
+      try {
+        const { meeting } = await this.hub.join(id);
+        if (!this.store.get(id)) this.store.merge(await api.session(id, actor));
+        if (actor === this.actor && this.hub.isIn(id)) this.store.enter(id, meeting);
+      } catch {
+        // it is over, or the seat is gone
+      }
+    }));
+    if (ids.length) this.on.changed();
   }
 
   async leave({ id }) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +15,7 @@ from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStand
 from hub.domain.model import Session, Status
 from hub.web import calendar
 from hub.web.calendar import entry, time_zone
+from hub.web.fields import time_zones
 from tests.domain.factories import NOW, a_session
 
 HOUR = timedelta(hours=1)
@@ -80,7 +81,7 @@ def near_a_change(zone: str) -> st.SearchStrategy[tuple[str, datetime]]:
 
 
 anywhere = st.tuples(
-    st.sampled_from(sorted(available_timezones())),
+    st.sampled_from(sorted(time_zones())),
     st.datetimes(datetime(2025, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 places = st.one_of(anywhere, st.sampled_from(ODD).flatmap(near_a_change))
@@ -105,6 +106,14 @@ def test_start_and_end_come_back_in_every_zone_also_when_clocks_change(
         assert isinstance(said, datetime)
         assert said.astimezone(UTC) == told
         assert instant(content, name) == told
+
+
+def test_every_zone_that_the_hub_takes_is_known_to_it_and_has_a_name_in_the_entry() -> None:
+    assert len(time_zones()) > 500
+    for zone in sorted(time_zones()):
+        content = entry(at(zone, datetime(2027, 7, 1, 12, tzinfo=UTC)), EDITED, ASKED)
+        (said,) = [line for line in lines(content.partition(b"BEGIN:VEVENT")[2]) if line[0].startswith("DTSTART")]
+        assert said[1].endswith("Z") or said[0] == f"DTSTART;TZID={zone}"
 
 
 def onsets(time_zone: bytes) -> tuple[datetime, ...]:

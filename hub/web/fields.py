@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 from typing import Annotated
 
 from msgspec import Meta
+
+from hub.text import UNSEEN
 
 
 def _matching(pattern: str, words: str) -> Meta:
@@ -17,7 +21,7 @@ BREAKING_OR_TURNING = r"\u007f-\u009f\u2028-\u202e\u2066-\u2069"
 """What `hub.text` keeps out of lines, as an ECMA-262 character class."""
 IN_A_LINE = rf"[^\u0000-\u001f{BREAKING_OR_TURNING}]"
 LINE = _matching(
-    rf"^{IN_A_LINE}*[^\s\u0000-\u001f{BREAKING_OR_TURNING}]{IN_A_LINE}*$",
+    rf"^{IN_A_LINE}*[^\s\u0000-\u001f{BREAKING_OR_TURNING}{UNSEEN}]{IN_A_LINE}*$",
     "One line, not blank, without control characters.",
 )
 LINES = _matching(
@@ -39,3 +43,9 @@ Minutes = Annotated[int, Meta(ge=1, le=1440)]
 Seats = Annotated[int, Meta(ge=1, le=1_000_000)]
 HttpsUrl = Annotated[str, Meta(max_length=2048), ADDRESS]
 Password = Annotated[str, Meta(min_length=1, max_length=255), LINE]
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The IANA's names of zones; the machine's folder has more (`localtime`, `right/UTC`), which browsers refuse."""
+    return frozenset(files("tzdata").joinpath("zones").read_text().split()) - {"Factory"}  # which is no place

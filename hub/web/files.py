@@ -1,19 +1,23 @@
 """The page's own files, and documents that are made once: kept in memory as they are and compressed, with their tags.
 
+Each is compressed when it is first asked for so: brotli at its best is slow, and `hub token` serves nothing.
+
 Nothing here holds a secret or what a caller sent. Nothing else may be compressed: of an answer that mixes the two, the
 length tells those who may choose the one what the other is (BREACH).
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
+import brotli
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,6 +34,13 @@ TYPES: Mapping[str, str] = {
     ".ts": f"text/plain{UTF8}",  # a `.d.ts` has no registered type; this one can be read in a browser
 }
 """What is served, by its ending; not what the machine's own table says."""
+PLAIN = "identity"
+CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
+    "br": lambda content: brotli.compress(content, mode=brotli.MODE_TEXT),
+    "gzip": lambda content: gzip.compress(content, mtime=0),
+    PLAIN: lambda content: content,
+}
+"""The forms there are, by the name of their coding (RFC 9110 §8.4.1, RFC 7932), the smallest first."""
 WEIGHT = re.compile(r"q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
@@ -48,14 +59,31 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Something to read, as it is and compressed."""
+    """Something to read, in each of the forms; its tags are the same in every process."""
 
-    plain: Form
-    zipped: Form
+    content: bytes
+    media_type: str
+    _forms: dict[str, Form] = field(default_factory=dict, compare=False)
+
+    def form(self, coding: str) -> Form:
+        """It in one of CODINGS; made once."""
+        if coding not in self._forms:
+            self._forms[coding] = self._made(coding)
+        return self._forms[coding]
+
+    def _made(self, coding: str) -> Form:
+        digest = sha256(self.content).hexdigest()[:20]
+        headers = {"content-type": self.media_type, "cache-control": ASKED_AGAIN, "vary": "Accept-Encoding"}
+        if coding == PLAIN:
+            return Form(self.content, {**headers, "etag": f'"{digest}"'})
+        headers |= {"etag": f'"{digest}-{coding}"', "content-encoding": coding}
+        return Form(CODINGS[coding](self.content), headers)
 
     async def answer(self, request: Request) -> Response:
         """It, or that it has not changed. Whole, always: nobody asks for ranges of a few kilobytes."""
-        form = self.zipped if takes_gzip(request.headers.getlist("accept-encoding")) else self.plain
+        coding = chosen(request.headers.getlist("accept-encoding"))
+        known = self._forms.get(coding)
+        form = known if known is not None else await asyncio.to_thread(self.form, coding)
         if names(request.headers.getlist("if-none-match"), form.tag):
             # Its type says which policy protects it: a page that got the closed one with its 304 lost its own scripts.
             kept = {name: form.headers[name] for name in ("cache-control", "content-type", "etag", "vary")}
@@ -65,19 +93,8 @@ class Kept:
 
 @lru_cache(maxsize=256)
 def keep(content: bytes, media_type: str) -> Kept:
-    """`content` ready to be served; its tags are the same in every process."""
-    digest = sha256(content).hexdigest()[:20]
-    always = {
-        "content-type": media_type,
-        "cache-control": ASKED_AGAIN,
-        "vary": "Accept-Encoding",
-        "accept-ranges": "none",
-    }
-    zipped = gzip.compress(content, mtime=0)
-    return Kept(
-        Form(content, {**always, "etag": f'"{digest}"'}),
-        Form(zipped, {**always, "etag": f'"{digest}-gzip"', "content-encoding": "gzip"}),
-    )
+    """`content` ready to be served, and compressed once for all hubs of a process."""
+    return Kept(content, media_type)
 
 
 class Files:
@@ -107,16 +124,18 @@ class Files:
         await response(scope, receive, send)
 
 
-def takes_gzip(accepted: Iterable[str]) -> bool:
-    """Whether the lines of an Accept-Encoding take gzip, and like it no less than none (RFC 9110 §12.5.3)."""
+def chosen(accepted: Iterable[str]) -> str:
+    """Which of CODINGS the lines of an Accept-Encoding like best, of equals the smallest (RFC 9110 §12.5.3)."""
     weights: dict[str, float] = {}
     for line in accepted:
         for part in line.split(","):
             coding, _, parameter = part.partition(";")
             weight = WEIGHT.fullmatch(parameter.strip())
-            weights[coding.strip().lower()] = float(weight[1]) if weight else 0.0 if parameter.strip() else 1.0
-    gzip_weight = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
-    return gzip_weight > 0 and gzip_weight >= weights.get("identity", 0.0)
+            name = coding.strip().lower().removeprefix("x-")  # `x-gzip` is gzip (§8.4.1.3)
+            weights[name] = float(weight[1]) if weight else 0.0 if parameter.strip() else 1.0
+    liked = {name: weights.get(name, 0.0 if name == PLAIN else weights.get("*", 0.0)) for name in CODINGS}
+    best = max(CODINGS, key=lambda name: liked[name])
+    return best if liked[best] > 0 else PLAIN
 
 
 def names(if_none_match: Iterable[str], tag: str) -> bool:

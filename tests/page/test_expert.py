@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser import Watched
 from tests.page.alone import document, jane
-from tests.running import Client, Running, running
+from tests.running import Client, Running, now, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -145,6 +146,22 @@ async def test_who_was_here_stays_while_the_connection_is_lost(watched: Watched,
         assert await here.count() == 1
         await show(page, session | {"live": 0}, [])
         await expect(here).to_have_count(0)
+
+
+async def test_once_it_has_ended_nobody_is_still_here_without_any_waiting(hub: Running) -> None:
+    session = await hub.create()
+    await hub.start(session["id"])
+    await hub.book(session["id"], "s-1")
+    async with document(hub) as alone, Client.at(hub, "s-1") as client:
+        assert (await client.ask(type="join", session=session["id"]))["type"] == "ok"
+        async with parts_of(alone, (await hub.call("GET", f"/{session['id']}")).json()["data"]) as page:
+            row = page.locator("[data-part=attendance] tr[data-person=s-1]")
+            await expect(row).to_contain_text("still here")
+            await page.clock.install()
+            await page.clock.pause_at(now() + timedelta(minutes=1))  # no timer of the page goes off any more
+            ended = (await hub.call("PATCH", f"/{session['id']}/end")).json()["data"]
+            await show(page, ended, [])
+            await expect(row).not_to_contain_text("still here")
 
 
 async def test_the_end_is_marked_and_the_line_stays(watched: Watched, hub: Running) -> None:
