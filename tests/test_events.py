@@ -135,9 +135,9 @@ async def test_the_end_of_a_session_is_told_and_ends_no_stream(hub: Running, end
             await hub.call("DELETE", f"/{session}")
         revision, state = await anext(stream)
         assert state["status"] == end
-        assert "hub_streams 1.0" in (await metrics(hub))
+        assert 'hub_connections{kind="stream"} 1.0' in (await metrics(hub))
         async with reading(hub, session, last=revision):  # nor is one who comes back sent away
-            assert "hub_streams 2.0" in (await metrics(hub))
+            assert 'hub_connections{kind="stream"} 2.0' in (await metrics(hub))
     await empty(hub)
 
 

@@ -12,7 +12,7 @@ from hub import cli
 from hub.app import Hub, build
 from hub.settings import Settings
 
-TASKS = ("bus", "ledger", "lease", "reaper", "comparing", "readiness")
+TASKS = ("bus", "ledger", "lease", "reaper", "comparing", "lag", "readiness")
 
 
 def mortal(run: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Coroutine[Any, Any, None]]:
