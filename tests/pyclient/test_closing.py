@@ -50,16 +50,6 @@ async def test_who_closes_has_left_when_it_is_closed(hub: Running) -> None:
     assert await left(hub, session) == ["left"]
 
 
-async def test_who_closes_while_being_let_in_has_left_too(hub: Running) -> None:
-    session = await seat(hub)
-    async with as_ann(hub) as ann:
-        await ann.opened()
-        joining = asyncio.ensure_future(ann.join(session))
-        await asyncio.sleep(0)  # it is said
-    await asyncio.wait([joining], timeout=PATIENCE)
-    assert await left(hub, session) in (["left"], [])
-
-
 async def test_who_aborts_is_held_by_the_hub(hub: Running) -> None:
     session = await seat(hub)
     async with as_ann(hub) as ann:
