@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from hub.client.told import Event
 
 log = logging.getLogger("hub.client")
 
 E = TypeVar("E", bound=Event)
+KINDS: tuple[type[Any], ...] = get_args(Event)
 
 
 class Listeners:
@@ -22,6 +23,10 @@ class Listeners:
 
     def add(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
         """One more, also if it is there already; what takes that one away, however often it is called."""
+        if kind not in KINDS:
+            raise TypeError(
+                f"There are events of {', '.join(one.__name__ for one in KINDS)}, one at a time, not {kind!r}."
+            )
         key = object()
         listeners = self._of.setdefault(kind, {})
         listeners[key] = listener

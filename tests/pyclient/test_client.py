@@ -27,8 +27,7 @@ from hub.sockets import closing
 from hub.sockets.closing import Close
 from tests.proxy import Direction, Proxy
 from tests.pyclient.ears import Ears
-from tests.running import PATIENCE, Running, bearer, free_port, kill, running, spawn, token
-
+from tests.running import PATIENCE, START_PATIENCE, Running, bearer, free_port, kill, running, spawn, token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -154,7 +153,7 @@ async def test_a_hub_that_ends_and_comes_again_finds_us_where_we_were(tmp_path: 
                 watcher.retry()
                 await ears.until(lambda: [one.again for one in ears.of(Joined)] == [False, True])
                 await seen.until(lambda: watcher.connection.name == "open")
-                await asyncio.wait_for(_live(second, session, 1), PATIENCE)
+                await asyncio.wait_for(_live(second, session, 1), START_PATIENCE)
             finally:
                 await kill(second)
         ends = [one.code for one in ears.of(Connection) if one.name == "waiting"]

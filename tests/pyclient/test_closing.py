@@ -120,6 +120,13 @@ async def test_what_takes_a_listener_away_may_be_called_twice_and_takes_only_tha
     assert told == ["first"]
 
 
+@pytest.mark.parametrize("kind", [Ejected | SessionState, int, "session"], ids=str)
+async def test_what_is_no_kind_of_event_is_not_listened_to_in_vain(hub: Running, kind: Any) -> None:
+    async with connect(hub.url) as watcher:
+        with pytest.raises(TypeError, match="one at a time, not"):
+            watcher.on(kind, print)
+
+
 @pytest.mark.parametrize("what", ["x", "12", b"1", 1.0, True, None, [1, "2"], [[1]]], ids=repr)
 async def test_what_is_no_whole_number_is_a_mistake_told_in_a_sentence(hub: Running, what: Any) -> None:
     async with connect(hub.url) as watcher:
