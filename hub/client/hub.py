@@ -117,8 +117,10 @@ class Hub:
         return self._machine.is_in(session)
 
     def on(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
-        """Call `listener` with each event of a kind, in order; it must not block. Returns what stops that. Raises TypeError
-        for what is no kind of event, as `Joined | Ejected` is none."""
+        """Call `listener` with each event of a kind, in order; it must not block. Returns what stops that.
+
+        Raises TypeError for what is no kind of event, as `Joined | Ejected` is none.
+        """
         return self._listeners.add(kind, listener)
 
     # What there is to ask.

@@ -193,10 +193,10 @@ async def test_a_network_that_holds_everything_back_is_found_out(
 
 async def test_short_tokens_are_renewed_and_the_person_stays(alone: Running) -> None:
     session = await seat(alone, "ann")
-    async with connect(alone.url, token=lambda: token("ann", ttl=2)) as ann:
+    async with connect(alone.url, token=lambda: token("ann", ttl=6)) as ann:
         ears = Ears(ann)
         await ann.join(session)
-        await ears.until(lambda: len(ears.of(PersonChanged)) == 4)
+        await ears.until(lambda: len(ears.of(PersonChanged)) == 2)
         assert [one.name for one in ears.of(Connection)] == ["open"]
         ends = [one.person.expires_at for one in ears.of(PersonChanged) if one.person]
         assert ends == sorted(set(ends))
