@@ -127,4 +127,5 @@ def _arrived(known: asyncio.Future[None], session: int, state: SessionState) -> 
 async def go_home(people: Iterable[Person]) -> None:
     """End them all."""
     for person in people:
+        person.hub.abort()
         await person.hub.close()

@@ -80,5 +80,5 @@ class Crowd:
         async with connect(f"http://{settings.host}:{settings.port}", token=lambda: token(now=utc_now())) as hub:
             await hub.join(session_id)
             await asyncio.sleep(random.uniform(SHORTEST_STAY, LONGEST_STAY))
-            if random.random() < 0.7:
-                await hub.leave(session_id)
+            if random.random() < 0.3:
+                hub.abort()

@@ -134,5 +134,5 @@ export interface Hub {
   close(): void;
 }
 
-/** Throws a TypeError that says what is wrong with the options. */
+/** Throws a TypeError that says what is wrong with the options, or what the WebSocket throws that can't be made here. */
 export function connect(options?: Options): Hub;

@@ -1,7 +1,12 @@
 // hub-client.js, its connection: one WebSocket after the other, and answers paired with what was asked.
 
+import { understood } from "./hub-messages.js";
+
 const FIRST_WAIT = 500;
+const SOON = 4_000; // the hub holds its people for a grace, by default 10 s: whoever can be back in it must not sleep it away
+const OF_OUTAGE = 0.4;
 const LONGEST_WAIT = 30_000;
+const LONGEST_DRAIN = 1_800; // s: half of the longest grace that a hub can have, over which it spreads those who come back
 const STEADY_AFTER = 5_000;
 const PING_EVERY = 25_000;
 const PONG_WITHIN = 10_000;
@@ -47,8 +52,8 @@ export function tell(calls = [], detail) {
   }
 }
 
-/** Full jitter in ms: anything from nothing to a ceiling that doubles with each try. */
-export const jitter = (tries) => Math.random() * Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** tries);
+/** Full jitter in ms: anything from nothing to a ceiling that doubles with each try, up to `most`. */
+export const jitter = (tries, most = LONGEST_WAIT) => Math.random() * Math.min(LONGEST_WAIT, most, FIRST_WAIT * 2 ** tries);
 
 /** `on` is told: connection (its state), welcomed, message (what is no answer), closed (code, reason). */
 export class Line {
@@ -59,6 +64,7 @@ export class Line {
   #on;
   #socket = null;
   #tries = 0;
+  #lostAt = 0; // of the outage that these tries are about
   #lastId = 0;
   #waiting = new Map();
   #timer = 0; // until the welcome, the next try, or the end of a drain: one of them at a time
@@ -73,9 +79,9 @@ export class Line {
     this.url = url;
     this.#Socket = Socket;
     this.#on = on;
+    this.#connect();
     globalThis.addEventListener?.("online", this.#look);
     globalThis.document?.addEventListener("visibilitychange", this.#look);
-    this.#connect();
   }
 
   /** A new socket at once. */
@@ -120,12 +126,24 @@ export class Line {
 
   #connect() {
     this.#letGo();
-    const socket = (this.#socket = new this.#Socket(this.url));
-    socket.onmessage = ({ data }) => socket === this.#socket && this.#received(JSON.parse(data));
+    const socket = (this.#socket = this.#made());
+    if (!socket) return this.#closed(LOST, "There was no WebSocket to be had.");
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#received(understood(data));
     socket.onclose = ({ code, reason }) => socket === this.#socket && this.#closed(code, reason);
     socket.onerror = () => {}; // a close follows; `ws` throws where nobody listens
     this.#timer = setTimeout(() => this.#closed(LOST, "The hub did not answer."), ANSWER_WITHIN);
     this.#tell("connecting");
+  }
+
+  /** A new socket; null where there is none this time. What is wrong at the first is told to who connects. */
+  #made() {
+    try {
+      return new this.#Socket(this.url);
+    } catch (error) {
+      if (this.connection === null) throw error;
+      report(error);
+      return null;
+    }
   }
 
   #tell(name, { retryAt = null, code = null, reason = null } = {}) {
@@ -134,15 +152,17 @@ export class Line {
   }
 
   #received(message) {
-    const { type, id } = message;
     this.#heardAt = Date.now();
+    if (message === null) return;
+    const { type, id } = message;
     if (type === "welcome") this.#welcomed();
     else if (type === "ok" || type === "pong") this.#take(id)?.resolve(message);
-    else if (type === "drain") this.#drained(message.reconnectIn * 1000);
+    else if (type === "drain") this.#drained(message.reconnectIn);
     else if (type !== "error" || !this.#refuse(id, message.message, message.code)) this.#on.message(message);
   }
 
   #welcomed() {
+    if (this.isOpen) return;
     clearTimeout(this.#timer);
     this.isOpen = true;
     this.here = {};
@@ -168,8 +188,9 @@ export class Line {
     else if (name === "waiting" && !(this.#isTold && Date.now() < retryAt)) this.#connect();
   }
 
-  /** The hub restarts: come back when it says, also if it forgets to close. */
-  #drained(wait) {
+  /** The hub restarts: come back when it says, also if it forgets to close. What no hub would say is not obeyed. */
+  #drained(told) {
+    const wait = Number.isFinite(told) && told >= 0 && told <= LONGEST_DRAIN ? told * 1000 : Math.random() * SOON;
     clearTimeout(this.#timer);
     this.#due = Date.now() + wait;
     this.#timer = setTimeout(() => this.restart(), wait);
@@ -184,9 +205,15 @@ export class Line {
     const { back, pause = 0, reason: ours = null } = CLOSES[code] ?? { back: true };
     if (!back) return this.#tell("stopped", { code, reason: reason || ours });
     this.#isTold = due > now || pause > 0;
-    const retryAt = due > now && !pause ? due : now + pause + jitter(this.#tries++);
+    const retryAt = due > now && !pause ? due : now + pause + this.#wait(now);
     this.#timer = setTimeout(() => this.#connect(), retryAt - now);
     this.#tell("waiting", { retryAt, code, reason: reason || ours });
+  }
+
+  /** It doubles, but beyond a few seconds only as the outage grows. */
+  #wait(now) {
+    if (this.#tries === 0) this.#lostAt = now;
+    return jitter(this.#tries++, Math.max(SOON, OF_OUTAGE * (now - this.#lostAt)));
   }
 
   #letGo() {

@@ -4,6 +4,7 @@ import { ANSWER_WITHIN, jitter, passes, Refusal, report, TOKEN_ENDED } from "./h
 
 const WARNED_BEFORE = 60_000; // the end of a token; of one that lasts no longer the hub warns at once
 const LEAST_RENEWAL = 250;
+const LONGEST_TIMER = 2 ** 31 - 1; // beyond it, a timer is due at once
 
 /** `on` is told: person (or null), another (an Error: the hub knows us as another person), refused (a Refusal). */
 export class Person {
@@ -64,6 +65,7 @@ export class Person {
 
   /** The hub warns that the token ends. One that is short anyway is renewed at half its time, or we never rested. */
   expiring(seconds) {
+    if (!this.#token) return;
     const left = seconds * 1000;
     this.#endsAt = Date.now() + left;
     this.#tries = 0;
@@ -73,7 +75,7 @@ export class Person {
   #renewIn(wait) {
     const { here } = this.#line;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#renew(here), wait);
+    this.#timer = setTimeout(() => this.#renew(here), Math.min(wait, LONGEST_TIMER));
   }
 
   async #renew(here) {

@@ -33,6 +33,8 @@ SECRET_KEY = b"k" * 32
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
 API = "/api/live-sessions"
 PATIENCE = 10.0
+START_PATIENCE = 30.0
+"""For a process to start, or to end: on a busy machine that takes many times as long as on an idle one."""
 
 
 def now() -> datetime:
@@ -226,7 +228,7 @@ async def spawn(
 
 async def _ready(spawned: Running, log: Callable[[], str]) -> None:
     assert spawned.process is not None
-    async with asyncio.timeout(PATIENCE), spawned.http() as http:
+    async with asyncio.timeout(START_PATIENCE), spawned.http() as http:
         while True:
             assert spawned.process.returncode is None, log()
             with suppress(httpx2.TransportError):
@@ -240,7 +242,7 @@ async def kill(spawned: Running, how: signal.Signals = signal.SIGKILL) -> int:
     assert spawned.process is not None
     if spawned.process.returncode is None:
         spawned.process.send_signal(how)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(START_PATIENCE):
         return await spawned.process.wait()
 
 

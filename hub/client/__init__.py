@@ -66,7 +66,7 @@ def connect(url: str = "http://127.0.0.1:8000", *, token: Token | None = None) -
     """A hub's client, to be used by `async with`. `url` is http(s)://host, or the whole address ws(s)://host/ws.
 
     `token` answers a fresh token, or None for a watcher; it may be async. It is asked at each connect, and in time
-    before the present token ends; if it raises, it is asked again. A token is never in the address. Raises ValueError
-    for a url that is none.
+    before the present token ends. While it raises, or has not answered after 15 s, we watch as nobody, and it is asked
+    again and again. A token is never in the address. Raises ValueError for a url that is none.
     """
     return Hub(partial(WebSocketLine, address(url)), token)

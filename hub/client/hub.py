@@ -8,31 +8,34 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from hub.client.lines import Dial, Line
+from hub.client.listeners import Listeners
 from hub.client.machine import CLOSED, Machine
 from hub.client.messages import read
 from hub.client.orders import Answered, Effect, Order, Say
-from hub.client.streams import Catalog, Watch
+from hub.client.streams import Catalog, Streams, Watch
 from hub.client.told import (
     UNREACHABLE,
-    CatalogChanged,
     Connection,
     Event,
     Identity,
-    Missing,
     Person,
     Refusal,
     SessionState,
     Visit,
 )
+from hub.client.wishes import checked, checked_one
 
 log = logging.getLogger("hub.client")
 
 E = TypeVar("E", bound=Event)
 Token = Callable[[], Awaitable[str | None] | str | None]
+LEAVE_SECONDS = 2.0
+"""For the hub to answer who leaves while closing."""
 
 
 def _arrived(changed: asyncio.Future[None], _: Connection) -> None:
@@ -77,9 +80,8 @@ class Hub:
         self._alarm: asyncio.TimerHandle | None = None
         self._turning = False
         self._answers: dict[int, asyncio.Future[Visit | None]] = {}
-        self._listeners: dict[type[Any], list[Callable[[Any], None]]] = {}
-        self._watches: dict[int, list[Watch]] = {}
-        self._catalogs: list[Catalog] = []
+        self._listeners = Listeners()
+        self._streams = Streams()
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -115,24 +117,26 @@ class Hub:
         return self._machine.is_in(session)
 
     def on(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
-        """Call `listener` with each event of a kind, in order; it must not block. Returns what stops that."""
-        self._listeners.setdefault(kind, []).append(listener)
-        return lambda: self._listeners[kind].remove(listener)
+        """Call `listener` with each event of a kind, in order; it must not block. Returns what stops that.
+
+        Raises TypeError for what is no kind of event, as `Joined | Ejected` is none.
+        """
+        return self._listeners.add(kind, listener)
 
     # What there is to ask.
 
     def watch(self, sessions: int | Iterable[int]) -> Watch:
         """Follow sessions, 500 at most, until the Watch is closed; it is read by `async for`, or not at all.
 
-        Raises Refusal for what is no session's id, and for more than 500.
+        Raises TypeError for what is no whole number, Refusal for one that is no session's id, and for more than 500.
         """
-        wanted = frozenset([sessions] if isinstance(sessions, int) else sessions)
+        wanted = checked(sessions)
         self._machine.watch(wanted)
         watch = Watch(wanted, lambda: self._unwatch(watch))
         for session in wanted:
             if (state := self.state(session)) is not None:
                 watch.hear(state)
-            self._watches.setdefault(session, []).append(watch)
+        self._streams.add(watch)
         self._soon()
         return watch
 
@@ -140,15 +144,16 @@ class Hub:
         """Follow what happens to any session, until the Catalog is closed."""
         self._machine.watch_catalog(1)
         catalog = Catalog(lambda: self._unwatch_catalog(catalog))
-        self._catalogs.append(catalog)
+        self._streams.add(catalog)
         self._soon()
         return catalog
 
     async def join(self, session: int) -> Visit:
         """Be in a session, and stay across reconnects until `leave`; the answer of the hub.
 
-        While there is no connection it waits for one, 15 s at most. Raises Refusal.
+        While there is no connection, or no token yet, it waits for it, 15 s at most. Raises Refusal.
         """
+        checked_one(session)
         entering = None if self.is_in(session) else session
         visit = await self._answer(self._machine.join(session, self._loop.time()), entering)
         assert visit is not None
@@ -156,6 +161,7 @@ class Hub:
 
     async def leave(self, session: int) -> None:
         """Be there no longer. Raises Refusal if the hub would not have it now: then we still are."""
+        checked_one(session)
         await self._answer(self._machine.leave(session, self._loop.time()))
 
     async def opened(self) -> None:
@@ -181,11 +187,25 @@ class Hub:
         self._soon()
 
     async def close(self) -> None:
-        """End for good. Where we were, we are gone from after the hub's grace, as by a lost connection."""
-        self._machine.close(self._loop.time())
-        self._turn()
+        """Leave what was joined, and end for good; the hub's answers are waited for, 2 s at most.
+
+        While the connection is away there is nobody to tell: then we are gone from there after the hub's grace.
+        """
+        try:
+            leaving = [self._answer(number) for number in self._machine.leave_all(self._loop.time())]
+            if leaving:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LEAVE_SECONDS):
+                        await asyncio.gather(*leaving, return_exceptions=True)
+        finally:
+            self.abort()
         if self._lines:
             await asyncio.wait(self._lines)
+
+    def abort(self) -> None:
+        """End for good without a word: where we were, we are gone from after the hub's grace, as by a lost network."""
+        self._machine.close(self._loop.time())
+        self._turn()
 
     async def _answer(self, number: int, entering: int | None = None) -> Visit | None:
         answer: asyncio.Future[Visit | None] = self._loop.create_future()
@@ -202,15 +222,12 @@ class Hub:
             self._answers.pop(number, None)
 
     def _unwatch(self, watch: Watch) -> None:
-        for session in watch.sessions:
-            self._watches[session].remove(watch)
-            if not self._watches[session]:
-                del self._watches[session]
+        self._streams.remove(watch)
         self._machine.unwatch(watch.sessions)
         self._soon()
 
     def _unwatch_catalog(self, catalog: Catalog) -> None:
-        self._catalogs.remove(catalog)
+        self._streams.remove(catalog)
         self._machine.watch_catalog(-1)
         self._soon()
 
@@ -256,9 +273,8 @@ class Hub:
 
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, SessionState):
-            for watch in tuple(self._watches.get(effect.session, ())):
-                watch.hear(effect)
-            self._tell(effect)
+            self._streams.state(effect)
+            self._listeners.tell(effect)
         elif isinstance(effect, Say):
             if self._line is not None:
                 self._line.send(effect.text)
@@ -267,34 +283,15 @@ class Hub:
         elif isinstance(effect, Answered):
             self._settle(effect)
         else:
-            self._follow(effect)
-            self._tell(effect)
-
-    def _follow(self, event: Event) -> None:
-        """What the streams need to know."""
-        if isinstance(event, Missing):
-            for watch in tuple(self._watches.get(event.session, ())):
-                watch.miss(event)
-        elif isinstance(event, CatalogChanged):
-            for catalog in self._catalogs:
-                catalog.hear(event)
-        elif isinstance(event, Connection) and event.name == "stopped":
-            self._over(None if event.code is None else Refusal(UNREACHABLE, event.reason or CLOSED))
+            if isinstance(effect, Connection) and effect.name == "stopped":
+                self._over(None if effect.code is None else Refusal(UNREACHABLE, effect.reason or CLOSED))
+            self._streams.hear(effect)
+            self._listeners.tell(effect)
 
     def _over(self, why: Refusal | None) -> None:
         self._set_alarm(math.inf)
         self._stop_asking()
-        for watch in {one for watches in self._watches.values() for one in watches}:
-            watch.end(why)
-        for catalog in self._catalogs:
-            catalog.end(why)
-
-    def _tell(self, event: Event) -> None:
-        for listener in tuple(self._listeners.get(type(event), ())):
-            try:
-                listener(event)
-            except Exception:
-                log.exception("a listener failed")
+        self._streams.end(why)
 
     def _settle(self, answered: Answered) -> None:
         answer = self._answers.get(answered.number)
@@ -323,6 +320,7 @@ class Hub:
 
     def _want_token(self) -> None:
         assert self._token is not None
+        self._stop_asking()
         try:
             token = self._token()
         except Exception as error:
@@ -345,7 +343,7 @@ class Hub:
 
     def _no_token(self, error: Exception) -> None:
         log.warning("no token could be had: %s", type(error).__name__)  # its words may hold one
-        self._machine.no_token("No token could be had.", self._loop.time())
+        self._machine.no_token(self._loop.time())
         self._soon()
 
     def _stop_asking(self) -> None:

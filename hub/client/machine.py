@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from hub.client.login import BAD_TOKEN, Login, Turn
 from hub.client.messages import Catalog, Change, Drain, Error, Expiring, Message, Ok, Pong, Welcome, Whole
 from hub.client.orders import ANSWER_SECONDS, Effect, Kind, Order
-from hub.client.pace import CLOSES, STEADY_SECONDS, Come, Pace
+from hub.client.pace import CLOSES, STEADY_SECONDS, TOO_MUCH_PAUSE, Come, Pace, drained
 from hub.client.talk import LIMITED, Talk
 from hub.client.told import UNREACHABLE, Connection, Identity, Person, PersonChanged, Refused, SessionState
 from hub.client.wishes import lost
@@ -20,9 +20,10 @@ from hub.client.wishes import lost
 PING_SECONDS = 25.0
 """Of silence, after which the hub is asked for a sign of life."""
 LOST = 1006
-TOO_MUCH = 4429
 CLOSED = "The client was closed."
 NOBODY = ("unauthenticated", "Nobody is signed in.")
+NOT_OPEN = "Not connected right now. Try again in a moment."
+NOT_KNOWN = "The hub does not know yet who you are: no token could be had. Try again in a moment."
 NO_BETTER = ("unauthenticated", "The token was refused or ended, and there was no better one.")
 
 
@@ -44,7 +45,8 @@ class Machine:
         """Whether `due` is to be found anew."""
         self._heard = 0.0
         self._opened_at = math.inf
-        self._dialled_at = 0.0
+        self._welcome_by = math.inf
+        """Until when the connection that was dialled must be there."""
         self._back_at: float | None = None
         """When to come back: told by `drain` while open, else the end of the wait."""
 
@@ -58,7 +60,7 @@ class Machine:
         """What is to be done, in order."""
         if self._changed and self._ready:
             self._changed, self._stirred = False, True
-            self._talk.say_wishes(now)
+            self._talk.say_wishes(now, known=self._login is None or self._login.settled)
         if self._stirred:
             self._stirred = False
             self.due = self._look()
@@ -89,25 +91,21 @@ class Machine:
             self._stop(code, reason or "The hub sent us away.")
             return
         if back_at is None:
-            back_at = now + self._pace.wait(come, self._chance(), told)
+            back_at = now + self._pace.wait(come, self._chance(), told, now)
         self._back_at = back_at
         self._become(Connection("waiting", max(0.0, back_at - now), code, reason or None))
 
     def token(self, token: str | None, now: float) -> None:
         """The token that was wanted; None: there is none."""
-        if self._login is not None and self._login.asking and self.connection.name in ("connecting", "open"):
+        if self._login is not None and self._login.asked_at is not None:
             self._stirred = True
             self._turn(self._login.offer(token, now), token, now)
 
-    def no_token(self, reason: str, now: float) -> None:
-        """Asking for a token failed, which says nothing about who we are: try again."""
-        if self._login is None or not self._login.asking:
-            return
-        self._login.asking, self._stirred = False, True
-        if self.connection.name == "open":
-            self._turn(self._login.later(now), None, now)
-        elif self.connection.name == "connecting":
-            self._lose(reason, now)
+    def no_token(self, now: float) -> None:
+        """Asking for a token failed, which says nothing about who we are: go on watching, and ask again."""
+        if self._login is not None and self._login.asked_at is not None:
+            self._stirred = True
+            self._turn(self._login.later(now, self._chance()), None, now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
@@ -115,12 +113,12 @@ class Machine:
         name = self.connection.name
         if name == "waiting" and self._back_at is not None and now >= self._back_at:
             self._dial(now)
-        elif name == "connecting" and now >= self._dialled_at + ANSWER_SECONDS:
+        elif name == "connecting" and now >= self._welcome_by:
             self._lose("The hub did not answer.", now)
-        elif name == "open":
-            self._tick_open(now)
+        elif name in ("connecting", "open"):
+            self._tick_connected(now)
         late = self._talk.asks.gave_up(now)
-        self._talk.refuse_waiting(late, "Not connected right now. Try again in a moment.")
+        self._talk.refuse_waiting(late, NOT_KNOWN if self.connection.name == "open" else NOT_OPEN)
 
     # What the user asks.
 
@@ -166,7 +164,7 @@ class Machine:
         """Another person, or another token: a new connection. What was joined is left; watches stay."""
         if self.connection.name == "stopped":
             return
-        self._talk.leave_all(now, ready=self._ready)
+        self._talk.leave_all(now, ready=self.connection.name == "open")
         if self._login is not None:
             self._login.anew()
         self._be(None)
@@ -175,8 +173,12 @@ class Machine:
             self._hang_up()
         self._dial(now)
 
+    def leave_all(self, now: float) -> list[int]:
+        """Be nowhere, also where we are just being let in; the numbers of the answers that may still come."""
+        return self._talk.leave_all(now, ready=self.connection.name == "open")
+
     def close(self, now: float) -> None:
-        """End for good."""
+        """End for good, without leaving."""
         if self.connection.name != "stopped":
             if self.connection.name != "waiting":
                 self._hang_up()
@@ -210,7 +212,7 @@ class Machine:
         self._talk.effects.append(connection)
 
     def _dial(self, now: float) -> None:
-        self._back_at, self._dialled_at = None, now
+        self._back_at, self._welcome_by = None, now + ANSWER_SECONDS
         self._talk.new_connection()
         if self._login is not None:
             self._login.new_connection()
@@ -220,14 +222,14 @@ class Machine:
 
     def _open(self, now: float) -> None:
         self._opened_at, self._changed = now, True
-        if self._login is not None:
-            self._login.opened()
         self._become(Connection("open"))
 
     def _let_go(self) -> float | None:
         """Nothing more comes on this connection; when to come back, if that was told."""
         told, self._back_at = self._back_at, None
-        self._opened_at = math.inf
+        self._opened_at = self._welcome_by = math.inf
+        if self._login is not None:
+            self._login.asked_at = self._login.ask_at = None
         self._talk.lost(lost())
         return told
 
@@ -235,9 +237,9 @@ class Machine:
         self._let_go()
         self._talk.effects.append(Order.HANG_UP)
 
-    def _lose(self, reason: str, now: float, code: int = LOST) -> None:
+    def _lose(self, reason: str, now: float) -> None:
         self._talk.effects.append(Order.HANG_UP)
-        self.closed(code, now, reason)
+        self.closed(LOST, now, reason)
 
     def _stop(self, code: int | None, reason: str) -> None:
         self._stirred = True
@@ -248,7 +250,7 @@ class Machine:
             self._talk.eject_all(UNREACHABLE, reason)
         self._become(Connection("stopped", None, code, reason))
 
-    def _tick_open(self, now: float) -> None:
+    def _tick_connected(self, now: float) -> None:
         if self._back_at is not None and now >= self._back_at:
             self._hang_up()  # it forgot to close
             self._dial(now)
@@ -259,43 +261,52 @@ class Machine:
         self._changed = self._talk.again(now) or self._changed
         if now >= self._ping_at:
             self._talk.ping(now)
-        if self._login is not None and self._login.renew_at is not None and now >= self._login.renew_at:
-            self._want_token()
+        if self._login is not None and now >= self._login.due:
+            if self._login.asked_at is None:
+                self._want_token(now)
+            else:
+                self.no_token(now)
 
     def _look(self) -> float:
         """When time itself will be news, at the earliest."""
         name = self.connection.name
         due = self._talk.asks.due()
-        if name == "connecting":
-            due = min(due, self._dialled_at + ANSWER_SECONDS)
-        elif name == "waiting" and self._back_at is not None:
+        if self._back_at is not None:
             due = min(due, self._back_at)
-        elif name == "open":
+        if name == "connecting":
+            due = min(due, self._welcome_by)
+        if name in ("connecting", "open") and self._welcome_by == math.inf:
             due = min(due, self._talk.due(), self._ping_at)
-            if self._back_at is not None:
-                due = min(due, self._back_at)
-            if self._login is not None and self._login.renew_at is not None:
-                due = min(due, self._login.renew_at)
+            if self._login is not None:
+                due = min(due, self._login.due)
         return due
 
     # Who we are.
 
-    def _want_token(self) -> None:
+    def _want_token(self, now: float) -> None:
         assert self._login is not None
-        self._login.asking, self._login.renew_at = True, None
+        self._login.ask(now)
         self._talk.effects.append(Order.WANT_TOKEN)
 
     def _turn(self, turn: Turn, token: str | None, now: float) -> None:
         if turn is Turn.SAY and token is not None:
             self._talk.auth(token, now)
         elif turn is Turn.ASK:
-            self._want_token()
+            self._want_token(now)
         elif turn in (Turn.NOBODY, Turn.REFUSED):
             self._be(None)
             why = NOBODY if turn is Turn.NOBODY else NO_BETTER
             if turn is Turn.REFUSED:
                 self._talk.effects.append(Refused(*why))
             self._talk.eject_all(*why)
+            self._settled(now)
+        elif turn is Turn.LATER and self.connection.name == "connecting":
+            self._open(now)
+
+    def _settled(self, now: float) -> None:
+        """It is known who we are: what waited for that is said."""
+        self._changed = True
+        if self.connection.name == "connecting":
             self._open(now)
 
     def _be(self, person: Identity | None) -> None:
@@ -324,15 +335,16 @@ class Machine:
             case Expiring() if self._login is not None:
                 self._login.expiring(message.seconds, now, self._chance())
             case Drain():
-                self._back_at = now + message.reconnect_in
+                self._back_at = now + drained(message.reconnect_in, self._chance())
 
     def _welcome(self, now: float) -> None:
-        if self.connection.name != "connecting":
+        if self._welcome_by == math.inf:
             return
+        self._welcome_by = math.inf
         if self._login is None:
             self._open(now)
         else:
-            self._want_token()
+            self._want_token(now)
 
     def _ok(self, told: Ok, now: float) -> None:
         ask = self._talk.asks.answered(told.id)
@@ -344,8 +356,7 @@ class Machine:
             if self._login is not None:
                 self._login.accepted()
             self._be(Identity(told.user, told.role, told.expires_at))
-            if self.connection.name == "connecting":
-                self._open(now)
+            self._settled(now)
 
     def _error(self, told: Error, now: float) -> None:
         ask = self._talk.asks.answered(told.id)
@@ -359,7 +370,6 @@ class Machine:
     def _auth_refused(self, login: Login, told: Error, now: float) -> None:
         if told.code in BAD_TOKEN:
             self._turn(login.refused(now), None, now)
-        elif self.connection.name == "open":
-            self._turn(login.later(now), None, now)
         else:
-            self._lose(told.message, now, TOO_MUCH if told.code == LIMITED else LOST)
+            pause = TOO_MUCH_PAUSE if told.code == LIMITED else 0.0
+            self._turn(login.later(now, self._chance(), pause), None, now)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Generic, Self, TypeVar
 
-from hub.client.told import CatalogChanged, Missing, Refusal, SessionState
+from hub.client.told import CatalogChanged, Event, Missing, Refusal, SessionState
 
 T = TypeVar("T")
 
@@ -91,3 +91,50 @@ class Catalog(Stream[CatalogChanged]):
     def hear(self, change: CatalogChanged) -> None:
         """A newer one."""
         self._push(change.session["id"], change)
+
+
+class Streams:
+    """All that are followed now."""
+
+    def __init__(self) -> None:
+        self._watches: dict[int, list[Watch]] = {}
+        self._catalogs: list[Catalog] = []
+
+    def add(self, stream: Watch | Catalog) -> None:
+        """One more."""
+        if isinstance(stream, Catalog):
+            self._catalogs.append(stream)
+            return
+        for session in stream.sessions:
+            self._watches.setdefault(session, []).append(stream)
+
+    def remove(self, stream: Watch | Catalog) -> None:
+        """One less."""
+        if isinstance(stream, Catalog):
+            self._catalogs.remove(stream)
+            return
+        for session in stream.sessions:
+            self._watches[session].remove(stream)
+            if not self._watches[session]:
+                del self._watches[session]
+
+    def state(self, state: SessionState) -> None:
+        """A newer state, to those who follow the session."""
+        for watch in tuple(self._watches.get(state.session, ())):
+            watch.hear(state)
+
+    def hear(self, event: Event) -> None:
+        """Any other event, of which a few concern them."""
+        if isinstance(event, Missing):
+            for watch in tuple(self._watches.get(event.session, ())):
+                watch.miss(event)
+        elif isinstance(event, CatalogChanged):
+            for catalog in self._catalogs:
+                catalog.hear(event)
+
+    def end(self, why: Refusal | None) -> None:
+        """There will be no more for any."""
+        for watch in {one for watches in self._watches.values() for one in watches}:
+            watch.end(why)
+        for catalog in self._catalogs:
+            catalog.end(why)

@@ -61,12 +61,11 @@ class Talk:
 
     # What the user wants.
 
-    def say_wishes(self, now: float) -> None:
-        """Say what this connection was not asked for yet: joins first, as presence is held for a short while only."""
-        for session in self.wishes.to_enter():
-            self._ask(Kind.REJOIN, [session], now, type="join", session=session)
-        for ask in self.asks.all_waiting():
-            self._say(ask, now, type="join", session=ask.sessions[0])
+    def say_wishes(self, now: float, *, known: bool) -> None:
+        """Say what this connection was not asked for yet: joins first, as presence is held for a short while only, and
+        not before the hub is `known` to know who we are."""
+        if known:
+            self._say_joins(now)
         for batch in self.wishes.to_watch():
             self._ask(Kind.WATCH, batch, now, type="watch", sessions=batch)
         for batch in self.wishes.to_unwatch():
@@ -76,6 +75,12 @@ class Talk:
         turn = self.wishes.catalog_turn()
         if turn is not None:
             self._ask(Kind.CATALOG, [], now, type="watch" if turn else "unwatch", catalog=True)
+
+    def _say_joins(self, now: float) -> None:
+        for session in self.wishes.to_enter():
+            self._ask(Kind.REJOIN, [session], now, type="join", session=session)
+        for ask in self.asks.all_waiting():
+            self._say(ask, now, type="join", session=ask.sessions[0])
 
     def unwatch(self, sessions: Iterable[int]) -> None:
         """Want each once less."""
@@ -95,10 +100,15 @@ class Talk:
         else:
             self._answer(ask)
 
-    def leave_all(self, now: float, *, ready: bool) -> None:
-        """Be nowhere."""
-        for session in list(self.wishes.stays):
-            self.leave(self.asks.make(Kind.LEAVE, [session], now), now, ready=ready)
+    def leave_all(self, now: float, *, ready: bool) -> list[int]:
+        """Be nowhere, also where we are just being let in; the numbers of the answers."""
+        joining = {session for ask in self.asks.of(Kind.JOIN) for session in ask.sessions}
+        leaving = [
+            self.asks.make(Kind.LEAVE, [one], now) for one in [*self.wishes.stays, *joining - set(self.wishes.stays)]
+        ]
+        for ask in leaving:
+            self.leave(ask, now, ready=ready)
+        return [ask.number for ask in leaving]
 
     def eject_all(self, code: str, message: str) -> None:
         """Nobody knows us any more: we are nowhere."""
@@ -197,7 +207,7 @@ class Talk:
     def tick(self, now: float, silent: float) -> bool:
         """Look at what is late; False when the hub owes an answer and so, or `silent` for so many seconds, is gone."""
         for ask in self.asks.late(now):
-            if not (ask.limited or ask.kind is Kind.ROSTER or (ask.kind is Kind.PING and silent < ANSWER_SECONDS)):
+            if not self._excused(ask, silent):
                 return False
             self.asks.answered(ask.number)
             if ask.kind is not Kind.PING:
@@ -208,6 +218,12 @@ class Talk:
                 self.known.rosters[session].asked = True
                 self._ask_roster(session, now)
         return True
+
+    @staticmethod
+    def _excused(ask: Ask, silent: float) -> bool:
+        talks = ask.kind is Kind.PING and silent < ANSWER_SECONDS
+        unread = ask.limited and ask.kind is not Kind.AUTH  # which would not be said again
+        return unread or ask.kind is Kind.ROSTER or talks
 
     def again(self, now: float) -> bool:
         """Whether what was refused for the moment is to be said again by now."""

@@ -86,6 +86,20 @@ class Wishes:
         return wanted
 
 
+def checked(sessions: object) -> frozenset[int]:
+    """One or several sessions, as they were given; raises TypeError for what is no whole number at all."""
+    if isinstance(sessions, Iterable) and not isinstance(sessions, str | bytes):
+        return frozenset(map(checked_one, sessions))
+    return frozenset([checked_one(sessions)])
+
+
+def checked_one(session: object) -> int:
+    """The same, of one."""
+    if not isinstance(session, int) or isinstance(session, bool):
+        raise TypeError(f"A session's id is a whole number, not {session!r:.50}.")
+    return session
+
+
 def _batches(sessions: list[int]) -> Iterator[list[int]]:
     each = iter(sessions)
     return iter(lambda: list(islice(each, AT_ONCE)), [])

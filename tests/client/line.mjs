@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test, { mock } from "node:test";
 
-import { connect, events, pass, settled, state, world } from "./scripted.mjs";
+import { connect, dice, events, pass, settled, state, world } from "./scripted.mjs";
 
 const wait = (here) => here.client.connection.retryAt - Date.now();
 
@@ -31,17 +31,36 @@ test("what stopped it is told though the hub gave no reason", async () => {
 });
 
 for (const random of [0, 0.25, 0.999]) {
-  test(`it waits ${random} of a ceiling that doubles from half a second to thirty`, async () => {
+  test(`it waits ${random} of a ceiling that doubles to four seconds, and grows with the outage to thirty`, async () => {
     const here = world({ random, welcome: false });
-    const waits = [];
-    for (let turn = 0; turn < 9; turn += 1) {
+    const begun = Date.now();
+    const ceilings = [];
+    for (let turn = 0; turn < 30; turn += 1) {
       here.socket.end(1006);
-      waits.push(wait(here));
-      await pass(waits.at(-1) + 1);
+      ceilings.push(Math.min(30_000, 500 * 2 ** turn, Math.max(4_000, 0.4 * (Date.now() - begun))));
+      assert.ok(Math.abs(wait(here) - ceilings.at(-1) * random) < 1);
+      await pass(wait(here) + 1);
     }
-    const ceilings = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000];
-    assert.deepEqual(waits, ceilings.map((ceiling) => ceiling * random));
-    assert.equal(here.sockets.length, 10);
+    assert.deepEqual(ceilings.slice(0, 5), [500, 1_000, 2_000, 4_000, 4_000]);
+    assert.equal(ceilings.at(-1) === 30_000, random > 0.9);
+    assert.equal(here.sockets.length, 31);
+  });
+}
+
+for (const down of [500, 1_000, 3_000, 5_000, 10_000]) {
+  test(`after ${down} ms without a hub even the last is back soon: within half of the default grace`, async () => {
+    const roll = dice(6);
+    for (let client = 0; client < 50; client += 1) {
+      const here = world({ welcome: false });
+      mock.method(Math, "random", () => roll(1_000) / 1_000);
+      const begun = Date.now();
+      while (Date.now() < begun + down) {
+        here.socket.end(1006);
+        await pass(wait(here) + 1);
+      }
+      assert.ok(Date.now() - begun - down <= 5_000);
+      here.client.close();
+    }
   });
 }
 
@@ -98,13 +117,12 @@ test("a drained connection goes on working until it goes", async () => {
 
 test("back online it tries at once", async () => {
   const here = world({ random: 0.9, welcome: false });
-  for (let turn = 0; turn < 6; turn += 1) {
-    here.socket.end(1006);
-    if (turn < 5) await pass(wait(here) + 1);
-  }
-  assert.ok(wait(here) > 10_000);
+  here.socket.end(4429);
+  await pass(wait(here) + 1);
+  here.socket.end(1006);
+  assert.ok(wait(here) > 500);
   events.dispatchEvent(new Event("online"));
-  assert.equal(here.sockets.length, 7);
+  assert.equal(here.sockets.length, 3);
   assert.equal(here.client.connection.name, "connecting");
 });
 

@@ -12,7 +12,7 @@ from playwright.async_api import Browser
 
 from tests.browser import opened
 from tests.client.javascript import CLIENT, HERE, node
-from tests.running import PATIENCE, token
+from tests.running import START_PATIENCE, token
 
 Told = dict[str, Any]
 
@@ -55,13 +55,13 @@ class Steered:
         """Give an order; the answer, or {code, message} where it was refused."""
         waiting = self._answers[self._orders + 1] = asyncio.get_running_loop().create_future()
         await self.order(order, argument)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(START_PATIENCE):  # it may be the first, and Node only just starting
             answer = await waiting
         return (
             answer.get("answer") if "answer" in answer else {"code": answer.get("code"), "message": answer["message"]}
         )
 
-    async def event(self, event: str, within: float = 2 * PATIENCE, **members: Any) -> Told:
+    async def event(self, event: str, within: float = START_PATIENCE, **members: Any) -> Told:
         """The next event of this name that has these members; those before it are passed over."""
         async with asyncio.timeout(within):
             while True:
@@ -107,7 +107,7 @@ async def in_node(
         yield steered
     finally:
         pipe.close()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(START_PATIENCE):
             await process.wait()
             await reading
     assert process.returncode == 0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.client.javascript import HERE, deno, rules, run, without
 
-FILES = ("line.mjs", "watching.mjs", "rosters.mjs", "person.mjs", "members.mjs")
+FILES = ("line.mjs", "hostile.mjs", "watching.mjs", "rosters.mjs", "person.mjs", "members.mjs")
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -48,6 +48,20 @@ CONTROLS: Mapping[str, tuple[str, str, str, str, str]] = {
     "reconnect": ("hub-line.js", "() => this.#connect(), retryAt - now", "() => {}, 0", "line.mjs", "after 1006"),
     "stay away": ("hub-line.js", "if (!back) return", "if (!back) ", "line.mjs", "after 4403"),
     "jitter": ("hub-line.js", "Math.random() * Math.min", "Math.min", "line.mjs", "of a ceiling"),
+    "back within the grace": ("hub-line.js", "const SOON = 4_000;", "const SOON = 30_000;", "line.mjs", "is back soon"),
+    "a look at what comes": (
+        "hub-messages.js", "every(([name, fits]) => fits(message[name]))", "every(() => true)",
+        "hostile.mjs", "nothing of it is told",
+    ),
+    "a drain's bounds": ("hub-line.js", "&& told <= LONGEST_DRAIN", "", "hostile.mjs", "a drain"),
+    "a socket that can't be made": (
+        "hub-line.js", "report(error);\n      return null;", "throw error;", "hostile.mjs", "no socket can be made",
+    ),
+    "a welcome too many": (
+        "hub-line.js", "if (this.isOpen) return;\n    clear", "clear", "hostile.mjs", "welcomes twice",
+    ),
+    "no token to renew": ("hub-person.js", "if (!this.#token) return;", "", "hostile.mjs", "without a token"),
+    "a timer's range": ("hub-person.js", "Math.min(wait, LONGEST_TIMER)", "wait", "hostile.mjs", "far away"),
     "the told delay": ("hub-line.js", "due > now && !pause ? due :", "", "line.mjs", "delay is obeyed exactly"),
     "a forgotten close": (
         "hub-line.js", "setTimeout(() => this.restart(), wait)", "0", "line.mjs", "also without a close",

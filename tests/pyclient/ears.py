@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar, get_args
 
 from hub.client import Event, Hub
-from tests.running import PATIENCE
+from tests.running import START_PATIENCE
 
 E = TypeVar("E")
 
@@ -31,7 +31,7 @@ class Ears:
 
     async def until(self, true: Callable[[], object]) -> None:
         """Wait until it is true after something was told."""
-        async with asyncio.timeout(2 * PATIENCE):
+        async with asyncio.timeout(START_PATIENCE):
             while not true():
                 self._came.clear()
                 await self._came.wait()

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.running import PATIENCE, Running, token
+from tests.running import START_PATIENCE, Running, token
 
 SERVER = {"alembic", "cryptography", "httptools", "jwt", "psycopg", "redis", "sqlalchemy", "starlette", "uvicorn"}
 EXAMPLE = Path(__file__).with_name("example.py").read_text()
@@ -17,7 +17,7 @@ async def brought_by(module: str) -> set[str]:
     """The server's libraries and rooms that are there after this import alone."""
     code = f"import sys, {module}; print(*sys.modules)"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(2 * PATIENCE):
+    async with asyncio.timeout(START_PATIENCE):
         output, _ = await process.communicate()
     names = set(output.decode().split())
     assert module in names
@@ -44,7 +44,7 @@ async def test_the_example_shows_people_and_states(alone: Running) -> None:
     try:
         assert process.stdout is not None
         said = b""
-        async with asyncio.timeout(2 * PATIENCE):
+        async with asyncio.timeout(START_PATIENCE):
             while b"here: ann" not in said or b"scheduled: 1 live, 1 seats taken" not in said:
                 said += await process.stdout.readline()
             await alone.call("DELETE", f"/{session}")

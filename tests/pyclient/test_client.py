@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from hub.client import (
     CatalogChanged,
@@ -22,12 +23,20 @@ from hub.client import (
     SessionState,
     connect,
 )
-from hub.client.address import address
 from hub.sockets import closing
 from hub.sockets.closing import Close
 from tests.proxy import Direction, Proxy
 from tests.pyclient.ears import Ears
-from tests.running import PATIENCE, Running, bearer, free_port, kill, spawn, token
+from tests.running import PATIENCE, START_PATIENCE, Running, bearer, free_port, kill, running, spawn, token
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def alone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """A hub in this process; each test makes its own sessions."""
+    async with running(tmp_path_factory.mktemp("client")) as listening:
+        yield listening
 
 
 def as_student(hub: Running, sub: str, url: str = "") -> Hub:
@@ -107,10 +116,10 @@ async def _let_go(hub: Hub, session: int) -> None:
 
 async def test_a_session_that_does_not_exist_ends_the_loop(alone: Running) -> None:
     async with asyncio.timeout(PATIENCE), connect(alone.url) as hub:
-        with pytest.raises(Refusal, match="There is no session 99") as refused:
-            async for _ in hub.watch(99):
+        with pytest.raises(Refusal, match="There is no session 999999") as refused:
+            async for _ in hub.watch(999_999):
                 pass
-        assert (refused.value.code, refused.value.session) == ("not_found", 99)
+        assert (refused.value.code, refused.value.session) == ("not_found", 999_999)
 
 
 async def test_the_catalog_tells_of_new_sessions(alone: Running) -> None:
@@ -144,7 +153,7 @@ async def test_a_hub_that_ends_and_comes_again_finds_us_where_we_were(tmp_path: 
                 watcher.retry()
                 await ears.until(lambda: [one.again for one in ears.of(Joined)] == [False, True])
                 await seen.until(lambda: watcher.connection.name == "open")
-                await asyncio.wait_for(_live(second, session, 1), PATIENCE)
+                await asyncio.wait_for(_live(second, session, 1), START_PATIENCE)
             finally:
                 await kill(second)
         ends = [one.code for one in ears.of(Connection) if one.name == "waiting"]
@@ -184,10 +193,10 @@ async def test_a_network_that_holds_everything_back_is_found_out(
 
 async def test_short_tokens_are_renewed_and_the_person_stays(alone: Running) -> None:
     session = await seat(alone, "ann")
-    async with connect(alone.url, token=lambda: token("ann", ttl=2)) as ann:
+    async with connect(alone.url, token=lambda: token("ann", ttl=6)) as ann:
         ears = Ears(ann)
         await ann.join(session)
-        await ears.until(lambda: len(ears.of(PersonChanged)) == 4)
+        await ears.until(lambda: len(ears.of(PersonChanged)) == 2)
         assert [one.name for one in ears.of(Connection)] == ["open"]
         ends = [one.person.expires_at for one in ears.of(PersonChanged) if one.person]
         assert ends == sorted(set(ends))
@@ -238,7 +247,7 @@ async def test_a_token_may_take_its_time_and_asking_for_it_may_fail(alone: Runni
     async with connect(alone.url, token=fresh) as ann:
         ears = Ears(ann)
         await ann.join(session)
-        assert [one.name for one in ears.of(Connection)] == ["waiting", "connecting", "open"]
+        assert [one.name for one in ears.of(Connection)] == ["open"]
 
 
 async def test_a_cancelled_seat_puts_us_out(alone: Running) -> None:
@@ -314,31 +323,6 @@ async def test_a_listener_that_fails_disturbs_nobody(alone: Running, caplog: pyt
             assert state.live == 0
             break
     assert "a listener failed" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("url", "there"),
-    [
-        ("http://127.0.0.1:8000", "ws://127.0.0.1:8000/ws"),
-        ("https://hub.example/", "wss://hub.example/ws"),
-        ("https://hub.example/live", "wss://hub.example/live/ws"),
-        ("https://hub.example/live/ws", "wss://hub.example/live/ws"),
-        ("ws://[::1]:8000", "ws://[::1]:8000/ws"),
-        ("wss://hub.example/elsewhere", "wss://hub.example/elsewhere"),
-    ],
-)
-def test_an_address_may_be_the_page_s_or_the_socket_s(url: str, there: str) -> None:
-    assert address(url) == there
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["", "hub.example", "ftp://hub.example", "ws://", "http://h:99999", "http://a:secret@h", "ws://h/ws?token=secret", "ws://h/#secret"],
-)  # fmt: skip
-def test_an_address_that_is_none_or_holds_more_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(ValueError, match="takes an address like") as refused:
-        connect(url)
-    assert "secret" not in str(refused.value)
 
 
 async def test_the_token_is_never_in_the_address_or_the_handshake(alone: Running) -> None:

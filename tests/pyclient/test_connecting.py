@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import fields
+
 import pytest
 
 from hub.client import Connection
 from hub.client.orders import ANSWER_SECONDS, Order
 from hub.client.pace import CLOSES, Come, Pace
+from hub.settings import Settings
 from hub.sockets import closing
 from tests.pyclient.body import Body, opened, state
 
@@ -32,12 +36,63 @@ def test_an_end_that_is_not_the_hub_s_is_one_to_come_back_from(code: int) -> Non
     assert body.connection.name == "waiting"
 
 
-def test_the_ceiling_doubles_from_half_a_second_to_thirty() -> None:
+GRACE = 10.0
+"""The hub's default."""
+
+
+def test_the_grace_is_the_hub_s() -> None:
+    assert [one.default for one in fields(Settings) if one.name == "leave_grace_seconds"] == [GRACE]
+
+
+def waits(chance: float, tries: int) -> list[float]:
+    """How long, one try after the other at a hub that is away."""
+    pace, now, waited = Pace(), 1_000.0, []
+    for _ in range(tries):
+        waited.append(pace.wait(Come.BACK, chance, 0.0, now))
+        now += waited[-1]
+    return waited
+
+
+def test_the_ceiling_doubles_to_four_seconds_and_grows_with_the_outage_to_thirty() -> None:
+    assert waits(1.0, 5) == [0.5, 1, 2, 4, 4]
+    away = [sum(waits(1.0, 20)[:tries]) for tries in range(20)]
+    assert waits(1.0, 20)[5:] == pytest.approx([min(30, max(4, 0.4 * one)) for one in away[5:]])
+    assert waits(1.0, 20)[-1] == 30
+    assert waits(0.0, 20) == [0.0] * 20
     pace = Pace()
-    assert [pace.wait(Come.BACK, 1.0, 0.0) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
-    assert pace.wait(Come.BACK, 0.0, 0.0) == 0.0
+    assert [pace.wait(Come.BACK, 1.0, 0.0, now) for now in (0, 900)] == [0.5, 1]
     pace.steady()
-    assert pace.wait(Come.BACK, 1.0, 0.0) == 0.5
+    assert [pace.wait(Come.BACK, 1.0, 0.0, now) for now in (901, 902, 903, 904, 905)] == [0.5, 1, 2, 4, 4]
+
+
+def longest_after(down: float) -> float:
+    """How long the last of two thousand comes after a hub that was down for so long."""
+    dice = random.Random(6)
+    back = []
+    for _ in range(2_000):
+        pace, now = Pace(), 0.0
+        while now < down:
+            now += pace.wait(Come.BACK, dice.random(), 0.0, now)
+        back.append(now - down)
+    return max(back)
+
+
+@pytest.mark.parametrize("down", [0.5, 1.0, 3.0, 5.0, 10.0])
+def test_who_is_without_luck_is_still_back_within_the_grace_of_a_hub_that_was_down_for_less(down: float) -> None:
+    assert longest_after(down) <= GRACE / 2
+
+
+def test_control_if_ceilings_just_doubled_some_would_miss_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.client.pace.SOON_CEILING", 30.0)
+    assert longest_after(3.0) > GRACE
+
+
+@pytest.mark.parametrize("told", [-1.0, 1e6, 1e300])
+def test_a_drain_s_delay_that_no_hub_would_tell_is_not_obeyed(told: float) -> None:
+    body = opened(chance=0.5)
+    body.hear("drain", reconnectIn=told)
+    body.close(1012)
+    assert body.connection.retry_in == 2.0
 
 
 @pytest.mark.parametrize(("open_for", "ceiling"), [(4.9, 2.0), (5.0, 0.5)])
@@ -84,6 +139,24 @@ def test_a_hub_that_drains_and_forgets_to_close_is_left() -> None:
     assert body.orders == [Order.DIAL, Order.HANG_UP, Order.DIAL]
 
 
+def test_a_hub_that_drains_is_told_that_we_leave() -> None:
+    body = opened(with_tokens=True)
+    body.enter(7)
+    body.hear("drain", reconnectIn=3.2)
+    body.machine.leave_all(body.now)
+    body.pump()
+    assert body.said[-1]["type"] == "leave"
+
+
+def test_who_leaves_everything_also_leaves_where_the_hub_is_just_letting_us_in() -> None:
+    body = opened(with_tokens=True)
+    body.enter(7)
+    body.join(8)
+    body.machine.leave_all(body.now)
+    body.pump()
+    assert [(one["type"], one.get("session")) for one in body.said[-2:]] == [("leave", 7), ("leave", 8)]
+
+
 def test_nothing_is_said_to_a_hub_that_drains_any_more() -> None:
     body = opened()
     body.hear("drain", reconnectIn=3.2)
@@ -98,16 +171,24 @@ def test_nothing_is_said_to_a_hub_that_drains_any_more() -> None:
     assert body.answers[number].refusal is None
 
 
-@pytest.mark.parametrize("welcomed", [False, True])
-def test_a_connection_that_does_not_come_to_be_within_15_seconds_is_given_up(welcomed: bool) -> None:
+def test_a_connection_that_does_not_come_to_be_within_15_seconds_is_given_up() -> None:
     body = Body(with_tokens=True, chance=1.0)
-    if welcomed:
-        body.welcome()  # and the token never comes
     body.later(ANSWER_SECONDS - 0.1)
     assert Order.HANG_UP not in body.orders
     body.later(0.2)
     assert body.connection.name == "waiting"
     assert body.orders[-1] is Order.HANG_UP
+
+
+def test_a_hub_that_does_not_say_what_it_thinks_of_a_token_is_given_up_after_15_seconds() -> None:
+    body = Body(with_tokens=True, chance=1.0)
+    body.welcome()
+    body.token("one")
+    body.hear("error", id=None, code="rate_limited", message="Too many messages.")  # perhaps that one
+    body.later(ANSWER_SECONDS - 0.1)
+    assert Order.HANG_UP not in body.orders
+    body.later(0.2)
+    assert body.connection.name == "waiting"
 
 
 def test_a_silent_hub_is_pinged_and_given_up_when_it_does_not_answer() -> None:

@@ -82,29 +82,91 @@ def test_the_token_that_the_hub_ended_is_not_said_again() -> None:
     assert len([one for one in body.said if one["type"] == "auth"]) == 2
 
 
-def test_a_refusal_of_the_moment_says_nothing_about_the_token() -> None:
-    for code, pause in (("unavailable", 0.25), ("rate_limited", 10.25)):
-        body = Body(with_tokens=True)
-        body.welcome()
-        body.token("good")
-        body.refuse(body.last("auth"), code)
-        assert body.connection.name == "waiting"
-        assert body.connection.retry_in == pause
-        assert body.of(Refused) == []
+@pytest.mark.parametrize(("code", "pause"), [("unavailable", 0.25), ("rate_limited", 10.25)])
+def test_a_refusal_of_the_moment_says_nothing_about_the_token(code: str, pause: float) -> None:
+    body = Body(with_tokens=True)
+    body.welcome()
+    body.token("good")
+    body.refuse(body.last("auth"), code)
+    assert (body.connection.name, wanted(body), body.of(Refused)) == ("open", 1, [])
+    body.later(pause - 0.01)
+    assert wanted(body) == 1
+    body.later(0.02)
+    assert wanted(body) == 2
 
 
-def test_a_token_that_could_not_be_had_is_tried_again_and_nobody_is_let_down_to_a_watcher() -> None:
+def away_and_welcome() -> Body:
+    """Someone who watches 1 and is in 7, is cut off, and welcomed again."""
     body = opened(with_tokens=True)
+    body.watch(1)
     body.enter(7)
     body.close(1006)
     body.later(1)
+    body.said.clear()
     body.welcome()
-    body.machine.no_token("away", body.now)
-    body.pump()
-    assert body.connection.name == "waiting"
+    return body
+
+
+def test_while_no_token_can_be_had_it_watches_and_asks_again_ever_later_and_then_is_where_it_was() -> None:
+    body = away_and_welcome()
+    for ceiling in (0.5, 1, 2, 4, 8, 16, 30, 30):
+        asked = wanted(body)
+        body.machine.no_token(body.now)
+        body.pump()
+        assert (body.connection.name, [one["type"] for one in body.said]) == ("open", ["watch"])
+        body.ok(body.said[0], missing=[])
+        body.later(0.5 * ceiling - 0.01)
+        assert wanted(body) == asked
+        body.later(0.02)
+        assert wanted(body) == asked + 1
+    entering = body.join(8)
     assert body.machine.is_in(7)
-    body.later(1)
-    assert body.orders[-1] is Order.DIAL
+    assert len(body.said) == 1
+    body.token("two")
+    body.accept(body.last("auth"))
+    assert [(one["type"], one.get("session")) for one in body.said[2:]] == [("join", 7), ("join", 8)]
+    body.ok(body.last("join"), participant="v8", meeting=None)
+    assert body.answers[entering].visit is not None
+    assert (body.of(Ejected), body.of(Refused), body.orders.count(Order.DIAL)) == ([], [], 2)
+
+
+def test_a_token_that_does_not_come_holds_nothing_up_for_more_than_15_seconds_and_is_asked_for_again() -> None:
+    body = away_and_welcome()
+    body.later(14.9)
+    assert body.connection.name == "connecting"
+    body.later(0.2)
+    assert (body.connection.name, [one["type"] for one in body.said]) == ("open", ["watch"])
+    body.token("too late")
+    assert [one["type"] for one in body.said] == ["watch"]
+    body.ok(body.said[0], missing=[])
+    body.later(0.25)
+    body.token("two")
+    body.accept(body.last("auth"))
+    assert [one["type"] for one in body.said] == ["watch", "auth", "join"]
+
+
+def test_a_renewal_that_does_not_come_is_asked_for_again_too() -> None:
+    body = opened(with_tokens=True, chance=0.0)
+    body.hear("expiring", **{"in": 60})
+    body.later(15)
+    assert wanted(body) == 2
+    body.later(15)
+    body.later(15)
+    assert wanted(body) == 3
+
+
+def test_who_waits_to_be_let_in_while_no_token_comes_is_told_why_after_15_seconds() -> None:
+    body = Body(with_tokens=True)
+    body.welcome()
+    body.machine.no_token(body.now)
+    number = body.join(7)
+    for _ in range(16):
+        body.later(1)
+        body.machine.no_token(body.now)
+        body.pump()
+    refusal = body.answers[number].refusal
+    assert refusal is not None
+    assert (refusal.code, "no token could be had" in refusal.message) == ("unreachable", True)
 
 
 @pytest.mark.parametrize("chance", [0.0, 1.0])
@@ -113,7 +175,7 @@ def test_a_token_is_renewed_while_half_of_its_time_is_left(chance: float) -> Non
     body.hear("expiring", **{"in": 60})
     body.later(14.9)
     assert wanted(body) == 1
-    body.later(15.2)
+    body.later(0.2 + 15 * chance)
     assert wanted(body) == 2
     body.token("two")
     assert body.last("auth")["token"] == "two"
