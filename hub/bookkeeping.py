@@ -43,12 +43,22 @@ class Notes:
         self._told_at = 0.0
         self._refused = 0
 
-    def committed(self, group: str, calls: Sequence[Asked], revisions: Mapping[int, int], seconds: float) -> None:
-        """A group is stored, with these sessions at these revisions, `seconds` after it was begun."""
-        for call in calls:
+    def committed(
+        self,
+        group: str,
+        calls: Sequence[Asked],
+        granted: Sequence[bool],
+        revisions: Mapping[int, int],
+        seconds: float,
+    ) -> None:
+        """A group is stored, with these sessions at these revisions, `seconds` after it was begun.
+
+        Who was refused (not `granted`) has no revision: it is somebody else's.
+        """
+        for call, stored in zip(calls, granted, strict=True):
             if call.errand is not None:
                 call.errand.session, call.errand.group = call.session_id, group
-                call.errand.revision = revisions.get(call.session_id)
+                call.errand.revision = revisions.get(call.session_id) if stored else None
         if seconds >= SLOW_SECONDS:
             log.warning("a group took long", extra={**_about(group, calls), "ms": round(seconds * 1000)})
         if self._failing_since is not None:

@@ -151,7 +151,8 @@ class Ledger:
             return
         self._measure(group, began)
         revisions = {one.state.session: one.state.revision for one in announcements}
-        self._notes.committed(name, group, revisions, time.perf_counter() - began)
+        changed_it = [not isinstance(outcome, HubError) for outcome in outcomes]
+        self._notes.committed(name, group, changed_it, revisions, time.perf_counter() - began)
         for announcement in announcements:
             self._tell(announcement)
         for call, outcome in zip(group, outcomes, strict=True):

@@ -293,6 +293,16 @@ async def test_a_process_that_drains_says_so_and_is_not_ready(alone: Running) ->
     assert (now.of("hub_draining"), now.of("hub_ready")) == (1, 0)
 
 
+async def test_a_probe_that_is_told_not_ready_is_no_refusal(alone: Running) -> None:
+    assert alone.hub is not None
+    alone.hub.lobby.draining = True
+    refused = "hub_refusals_total"
+    async with alone.http() as http:
+        before = (await scrape(alone.port)).of(refused, at="http", code="unavailable")
+        assert (await http.get("/readyz")).status_code == 503
+    assert (await scrape(alone.port)).of(refused, at="http", code="unavailable") == before
+
+
 async def test_whoever_scrapes_too_often_is_refused_at_the_address_for_all(tmp_path: Path) -> None:
     async with running(tmp_path, rate_limit=2) as hub, hub.http() as http:
         assert [(await http.get("/metrics")).status_code for _ in range(3)] == [200, 200, 429]

@@ -29,6 +29,7 @@ def _raw(headers: Mapping[str, str]) -> Headers:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
+PROBE = "/readyz"
 NEITHER, HTML, SECURE = _raw(CLOSED), _raw(PAGE), _raw(OVER_TLS)
 NO_STORE = (b"cache-control", UNKEPT.encode())
 RESOURCE_POLICY = b"cross-origin-resource-policy"
@@ -80,7 +81,7 @@ class Outside:
         path = scope["path"]
         route = scope.get("hub.route") or (path if path in self._places else OTHER)
         self._traffic.answered(scope["method"], route, status, seconds)
-        if status >= 400:
+        if status >= 400 and path != PROBE:  # a probe that hears "not ready" was refused nothing
             self._traffic.refusals["http", scope.get("hub.result", OTHER)] += 1
 
     def _tell(self, scope: Scope, status: int, errand: Errand, seconds: float) -> None:

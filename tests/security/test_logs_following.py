@@ -114,8 +114,8 @@ def test_groups_that_fail_one_after_the_other_are_told_every_ten_seconds(tmp_pat
         for second in range(25):
             at[0] = float(second)
             notes.failed(f"g-{second}", [Asked(second)], "disk full")
-        notes.committed("g-25", [Asked(25)], {25: 7}, 0.1)
-        notes.committed("g-26", [Asked(25)], {25: 8}, 0.1)
+        notes.committed("g-25", [Asked(25)], [True], {25: 7}, 0.1)
+        notes.committed("g-26", [Asked(25)], [True], {25: 8}, 0.1)
     assert [(line["message"], line["refused"]) for line in told.lines] == [
         ("a group was not stored", 1),
         ("a group was not stored", 1 + TELL_SECONDS),
@@ -124,9 +124,15 @@ def test_groups_that_fail_one_after_the_other_are_told_every_ten_seconds(tmp_pat
     ]
 
 
+def test_who_is_refused_has_not_the_revision_that_another_change_of_the_group_stored() -> None:
+    taken, full = Asked(12), Asked(12)
+    Notes().committed("g", [taken, full], [True, False], {12: 7}, 0.1)
+    assert [(one.errand.revision, one.errand.group) for one in (taken, full)] == [(7, "g"), (None, "g")]
+
+
 def test_a_line_names_twenty_of_those_who_waited_at_most() -> None:
     with listening("hub.ledger") as told:
-        Notes().committed("g", [Asked(number) for number in range(400)], {}, 1.5)
+        Notes().committed("g", [Asked(number) for number in range(400)], [True] * 400, {}, 1.5)
     (line,) = told.lines
     assert (line["calls"], len(line["requests"]), len(line["sessions"]), line["ms"]) == (400, 20, 20, 1500)
     assert line["level"] == logging.getLevelName(logging.WARNING).lower()
