@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -102,17 +103,32 @@ def serve(
     logs.set_up(settings.log_format)
     if settings.workers > 1 and not descriptors:
         sys.exit(_supervise(settings))
-    shown_at = [] if descriptors else _own(settings)[0]
-    hub = build(settings)
+    with ExitStack() as held:
+        figures, bound = ([], []) if descriptors else _alone(settings, held)
+        hub = build(settings)
+        try:
+            hub.database.claim()
+        except Unusable as reason:
+            _fail(str(reason))
+        if descriptors:
+            work(hub, descriptors, own)
+            return
+        hub.listening = _teller(settings)
+        listen(hub, bound, figures)
+
+
+def _alone(settings: Settings, held: ExitStack) -> tuple[list[socket.socket], list[socket.socket]]:
+    """The sockets of one process, for its figures and for the public, bound before it is ready for anyone."""
+    figures, bound = ([held.enter_context(one) for one in places(settings)[0]] for places in (_own, _public))
+    return figures, bound
+
+
+def _public(settings: Settings) -> list[list[socket.socket]]:
+    """The sockets where each process serves."""
     try:
-        hub.database.claim()
-    except Unusable as reason:
+        return bind(settings.host, settings.port, settings.workers)
+    except CannotListen as reason:
         _fail(str(reason))
-    if descriptors:
-        work(hub, descriptors, own)
-        return
-    hub.listening = _teller(settings)
-    listen(hub, shown_at)
 
 
 def _own(settings: Settings) -> list[list[socket.socket]]:
@@ -140,10 +156,7 @@ def _teller(settings: Settings) -> Callable[[str], None]:
 
 
 def _supervise(settings: Settings) -> int:
-    try:
-        places = bind(settings.host, settings.port, settings.workers)
-    except CannotListen as reason:
-        _fail(str(reason))
+    places = _public(settings)
     shared, own = len(places[0]), _own(settings)
     host, port = settings.host, places[0][0].getsockname()[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -152,7 +165,9 @@ def _supervise(settings: Settings) -> int:
     def command(descriptors: Sequence[int]) -> list[str]:
         # -P: as with the `hub` command itself, the present directory is no place to import from.
         given = [f"--{'fd' if at < shared else 'own-fd'}={one}" for at, one in enumerate(descriptors)]
-        return [sys.executable, "-P", "-m", "hub", "serve", *given]
+        # What was chosen by options; of the variables alone it would make other settings, and maybe wrong ones.
+        chosen = [f"--host={host}", f"--port={settings.port}", f"--workers={settings.workers}"]
+        return [sys.executable, "-P", "-m", "hub", "serve", *chosen, *given]
 
     places = [[*ours, *figures] for ours, figures in zip(places, own, strict=True)]
     return supervise(command, places, settings.stop_seconds, lambda: tell(url))
@@ -166,7 +181,7 @@ def run_demo(host: str | None, port: int | None, crowd: int) -> None:
     """Everything on one machine, with sample sessions and a page to click."""
     try:
         demo.run(_settings(host=host, port=port), crowd, keep="HUB_DATABASE_URL" in os.environ)
-    except (Unusable, WrongSetting) as reason:
+    except (Unusable, WrongSetting, CannotListen) as reason:
         _fail(str(reason))
 
 

@@ -9,7 +9,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from hub.domain.people import Actor, Person, Role
 from hub.errors import Fault, InvalidInput, NotFound
 from hub.ids import new_id
 from hub.keys import SharedSecret
+from hub.listening import bind
 from hub.sealing import URL, Vault
 from hub.server import serve
 from hub.settings import MAKE_A_KEY, Settings, WrongSetting
@@ -118,8 +119,8 @@ SAMPLES = (
 def run(settings: Settings, crowd: int, keep: bool) -> None:
     """Serve the demo until it is stopped; `keep` says that the settings' own database is to be used.
 
-    Raises Unusable; and WrongSetting when a database that outlives the demo would hold passwords sealed with a key
-    that does not.
+    Raises Unusable and CannotListen; and WrongSetting when a database that outlives the demo would hold passwords
+    sealed with a key that does not.
     """
     if keep and settings.secret_key is None:
         raise WrongSetting(
@@ -129,7 +130,11 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
     if keep:
         asyncio.run(database_at(settings.database_url).migrate())
     logs.set_up(settings.log_format)
-    with tempfile.TemporaryDirectory(prefix="hub-demo-") as folder:
+    with ExitStack() as held:
+        (bound,) = bind(settings.host, settings.port, 1)
+        for one in bound:
+            held.enter_context(one)
+        folder = held.enter_context(tempfile.TemporaryDirectory(prefix="hub-demo-"))
         # Never the settings' own: the page gets tokens for anyone by it, and they must be worth nothing elsewhere.
         secret, unused = secrets.token_urlsafe(32), settings.jwt_secret
         settings = dataclasses.replace(
@@ -153,7 +158,7 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
             click.echo("hub: the demo signs with a secret of its own: HUB_JWT_SECRET is not used", err=True)
         hub.companions += [partial(_seeded, hub), partial(Crowd, hub, secret, crowd)]
         hub.listening = lambda url: click.echo(f"hub: the demo is at {url}/ - press Ctrl+C to stop", err=True)
-        serve(hub)
+        serve(hub, bound)
 
 
 @asynccontextmanager

@@ -7,7 +7,11 @@ from typing import Any
 
 
 class CannotListen(Exception):
-    """The address can't be had; the message says why."""
+    """The address can't be had; the message says why, and `number` is the system's (errno), if it has one."""
+
+    def __init__(self, said: str, number: int | None = None) -> None:
+        super().__init__(said)
+        self.number = number
 
 
 def bind(host: str, port: int, count: int) -> list[list[socket.socket]]:
@@ -25,10 +29,12 @@ def bind(host: str, port: int, count: int) -> list[list[socket.socket]]:
             with _bound(family, address, port, shared=False) as alone:
                 port = alone.getsockname()[1]
             for sockets in places:
-                sockets.append(_bound(family, address, port, shared=True))
+                sockets.append(_bound(family, address, port, shared=count > 1))
         return places
     except OSError as error:
-        raise CannotListen(f"{host}:{port} can't be listened on: {error.strerror}") from error
+        raise CannotListen(f"{host}:{port} can't be listened on: {error.strerror}", error.errno) from error
+    except UnicodeError as error:  # what IDNA makes of labels that are empty or too long
+        raise CannotListen(f"{host}:{port} can't be listened on: it is no name of a host") from error
 
 
 def _bound(family: int, address: Any, port: int, *, shared: bool) -> socket.socket:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -28,13 +29,14 @@ PLAIN = re.compile(r"[\w./:@+{}-]+", re.ASCII).fullmatch
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, then the members, and `exception`."""
+    """One JSON object a line: `time`, `level`, `pid`, `logger`, `message`, then the members, and `exception`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line; JSON's escapes stand for every letter that does not print."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "level": record.levelname.lower(),
+            "pid": os.getpid(),
             "logger": record.name,
             "message": record.getMessage(),
         }

@@ -66,7 +66,7 @@ class HubServer(uvicorn.Server):
         self._stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as uvicorn does, then say where: only now is the address bound, and the port known."""
+        """Start as uvicorn does, then say where: only now is anyone answered there."""
         await super().startup(sockets)
         for server in self.servers:
             for listening in server.sockets:
@@ -141,8 +141,8 @@ def server(
     return HubServer(config, hub, own)
 
 
-def serve(hub: Hub, own: Sequence[socket.socket] = ()) -> None:
-    """Listen until told to stop; exits with 1 when it stopped because something broke, so that it is started again.
+def serve(hub: Hub, bound: Sequence[socket.socket], own: Sequence[socket.socket] = ()) -> None:
+    """Listen on `bound` until told to stop; exits with 1 when it stopped because something broke, to be started again.
 
     SIGHUP, by which workers are replaced, is a stop like any other: unheard it would end the process at once.
     """
@@ -153,7 +153,7 @@ def serve(hub: Hub, own: Sequence[socket.socket] = ()) -> None:
         listening(url)
 
     hub.listening = tell
-    _run(serving, hub, None)
+    _run(serving, hub, list(bound))
 
 
 def work(hub: Hub, descriptors: Iterable[int], own: Iterable[int] = ()) -> None:
@@ -173,7 +173,7 @@ def _inherited(descriptors: Iterable[int]) -> list[socket.socket]:
     return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
 
-def _run(serving: HubServer, hub: Hub, sockets: list[socket.socket] | None) -> None:
+def _run(serving: HubServer, hub: Hub, sockets: list[socket.socket]) -> None:
     calm_collector()
     serving.stopping = HardStop(hub.settings.stop_seconds).begin
     serving.run(sockets)

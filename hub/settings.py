@@ -191,6 +191,11 @@ def _at_odds(settings: Settings) -> Iterator[Odd]:
     if (settings.metrics_port or 0) + settings.workers - 1 > LAST_PORT:
         ports = f"takes a port and, for {settings.workers} workers, as many after it, up to {LAST_PORT}"
         yield ("HUB_METRICS_PORT", "HUB_WORKERS"), f"HUB_METRICS_PORT: {ports}, not {settings.metrics_port}"
+    if settings.metrics_port is not None and 0 <= settings.port - settings.metrics_port < settings.workers:
+        # Whatever the hosts: sockets that share a port share its connections, and the figures' know nothing else.
+        ports = f"takes a port which, like those after it for {settings.workers} workers, is not HUB_PORT"
+        said = f"HUB_METRICS_PORT: {ports} ({settings.port}), not {settings.metrics_port}"
+        yield ("HUB_METRICS_PORT", "HUB_PORT", "PORT", "HUB_WORKERS"), said
     if settings.redis_url is not None and not settings.postgresql:
         said = f"HUB_REDIS_URL: processes that share a bus must share a database: set {POSTGRESQL}"
         yield ("HUB_REDIS_URL", "HUB_DATABASE_URL"), said

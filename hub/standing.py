@@ -38,6 +38,8 @@ async def facts(settings: Settings) -> dict[str, object]:
         "log": f"{settings.log_format}, {settings.log_requests}",
         "off": list(_off(settings)),
     }
+    if settings.metrics_port is not None:
+        said["figures"] = _figures(settings, settings.metrics_port)
     return said | ({"note": note} if (note := remark(settings)) else {})
 
 
@@ -91,6 +93,12 @@ def _tokens(settings: Settings) -> str:
     return "HS256 by HUB_JWT_SECRET"
 
 
+def _figures(settings: Settings, first: int) -> str:
+    host = f"[{settings.metrics_host}]" if ":" in settings.metrics_host else settings.metrics_host
+    others = f", and so on to {first + settings.workers - 1}" if settings.workers > 1 else ""
+    return f"http://{host}:{first}/metrics{others}"
+
+
 def _limits(settings: Settings) -> dict[str, object]:
     return {
         "connections": settings.max_connections or machine.sockets_possible(),
@@ -107,6 +115,8 @@ def _off(settings: Settings) -> Iterator[str]:
             yield f"HUB_{name.upper()} is off"
     if settings.payment_webhook_secret is None:
         yield "payments: HUB_PAYMENT_WEBHOOK_SECRET is not set"
+    if settings.metrics_port is None:
+        yield "figures of each process: HUB_METRICS_PORT is not set"
     if settings.redis_url is None:
         yield "other processes: HUB_REDIS_URL is not set"
     if settings.jwt_audience is None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from hub import logs
 from hub.app import build
+from hub.listening import bind
 from hub.server import serve
 from hub.settings import from_environment
 
@@ -36,12 +37,13 @@ def main(hold: str) -> None:
     """Serve, as the environment says."""
     logs.set_up("text")
     hub = build(from_environment(os.environ))
+    (bound,) = bind(hub.settings.host, hub.settings.port, 1)
 
     def listening(url: str) -> None:
         asyncio.get_running_loop().call_soon(HOLDS[hold])
 
     hub.listening = listening
-    serve(hub)
+    serve(hub, bound)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ async def look(
     """All findings with this database, beside what is good and what changes; in none of them stands a secret."""
     url = where if isinstance(where, str) else f"sqlite:///{where}"
     variables = {
-        name: value for name, value in {**GOOD, "HUB_DATABASE_URL": url, **(changes or {}), **more}.items() if value
+        name: value
+        for name, value in {**GOOD, "HUB_PORT": "0", "HUB_DATABASE_URL": url, **(changes or {}), **more}.items()
+        if value
     }
     async with asyncio.timeout(PATIENCE):
         found = await checks.run(variables, lambda: now() + timedelta(seconds=skew))

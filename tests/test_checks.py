@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,9 +29,11 @@ from hub.checks.finding import (
     WORKERS,
     Finding,
 )
+from hub.settings import from_environment
+from hub.store import condition
 from tests.issuer import EC, NEW, OLD, RSA, Issuer, issuing, jwk, key_set
 from tests.looking import about, look
-from tests.running import SECRET_KEY, running
+from tests.running import SECRET_KEY, free_port, now, running
 from tests.tables import change
 
 # Settings and secrets.
@@ -81,7 +85,44 @@ async def test_good_settings_and_random_secrets_are_green(tmp_path: Path) -> Non
     assert [one for one in found if one.light == "red"] == []
 
 
+# Addresses.
+
+
+async def test_a_port_that_someone_listens_on_is_yellow_for_a_hub_may_be_running_there(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for variable, other in (("HUB_PORT", "HUB_METRICS_PORT"), ("HUB_METRICS_PORT", "HUB_PORT")):
+            found = await look(tmp_path / "hub.db", {variable: port, other: str(free_port())})
+            assert about(found, SETTINGS, "yellow").startswith(
+                f"yellow settings: {variable}: 127.0.0.1:{port} can't be listened on: Address already in use: it is "
+            )
+
+
+async def test_a_host_that_is_none_of_this_machine_is_red(tmp_path: Path) -> None:
+    wrong = {"HUB_HOST": "no.such.host.invalid", "HUB_METRICS_HOST": "192.0.2.1", "HUB_METRICS_PORT": "9100"}
+    lines = about(await look(tmp_path / "hub.db", wrong), SETTINGS, "red").splitlines()
+    assert lines[0].startswith("red    settings: HUB_PORT: no.such.host.invalid:0 can't be listened on: ")
+    assert lines[0].endswith(": correct HUB_HOST")
+    assert lines[1].startswith("red    settings: HUB_METRICS_PORT: 192.0.2.1:9100 can't be listened on: ")
+    assert lines[1].endswith(": correct HUB_METRICS_HOST")
+
+
+async def test_figures_at_the_port_of_the_public_are_red(tmp_path: Path) -> None:
+    found = await look(tmp_path / "hub.db", HUB_METRICS_PORT="8000", HUB_PORT="8000")
+    assert about(found, SETTINGS).startswith("red    settings: HUB_METRICS_PORT: takes ")
+
+
 # SQLite.
+
+
+@pytest.mark.parametrize("name", ["a#b.db", "a?mode=rwc.db", "a%41.db"])
+async def test_a_file_is_looked_at_by_its_very_name(tmp_path: Path, name: str) -> None:
+    with sqlite3.connect(tmp_path / name) as connection:
+        connection.execute("CREATE TABLE something (id)")
+    connection.close()
+    found = condition._of_file(tmp_path / name, None)
+    assert (found.fault, found.revision, found.intact) == (None, None, True)
+    assert os.listdir(tmp_path) == [name]
 
 
 async def test_a_look_at_a_file_leaves_nothing_beside_it_whether_a_hub_runs_or_not(tmp_path: Path) -> None:
@@ -278,3 +319,12 @@ async def test_this_machine_is_looked_at(tmp_path: Path) -> None:
     assert about(found, DESCRIPTORS, "red")
     assert about(found, WORKERS)
     assert about(found, MEMORY)
+
+
+async def test_one_finding_is_one_line_whatever_the_server_says() -> None:
+    found = await look(f"postgresql://hub@127.0.0.1:{free_port()}/hub")
+    (one,) = [one for one in found if one.about == DATABASE]
+    assert (one.light, str(one).isprintable()) == ("red", True)
+    said = condition.Condition("db", fault="it failed: no\n\tIs it\x1b[2J running?")
+    (told,) = database.findings(from_environment({}), said, now())
+    assert "it failed: no Is it\\x1b[2J running?: start" in str(told)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -87,6 +88,8 @@ async def hub_process(folder: Path, *arguments: str, **environment: str) -> Ende
         (SECRETS | {"HUB_DATABASE_URL": "mysql://db/hub"}, "HUB_DATABASE_URL: takes `sqlite:///FILE` or `postgresql:"),
         (SECRETS | {"HUB_STOP_SECONDS": "0"}, "HUB_STOP_SECONDS: takes seconds from 1 to 3600"),
         (SECRETS | {"HUB_PORT": "http"}, "HUB_PORT: takes a whole number"),
+        (SECRETS | {"HUB_HOST": "no.such.host.invalid"}, "no.such.host.invalid:0 can't be listened on: "),
+        (SECRETS | {"HUB_HOST": "no..host"}, "no..host:0 can't be listened on: it is no name of a host"),
         (SECRETS | {"HUB_DATABASE_URL": "sqlite:////no/such/folder/hub.db"}, "/no/such/folder/hub.db can't be used"),
     ],
 )
@@ -104,6 +107,16 @@ async def test_workers_by_the_option_are_refused_like_those_of_the_variable(tmp_
     assert ended.err.startswith("hub: HUB_WORKERS: more than 1 needs PostgreSQL and Redis")
     ended = await hub_command(tmp_path, "serve", "--workers", "1", HUB_WORKERS="2")
     assert ended.err.startswith("hub: HUB_JWT_SECRET")  # the option goes before, and nothing is wrong with it
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+async def test_a_port_that_is_taken_is_told_in_a_sentence_before_anything_is_ready(
+    tmp_path: Path, command: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = await hub_process(tmp_path, command, "--port", str(port), **SECRETS)
+    assert ended == Ended(2, "", f"hub: 127.0.0.1:{port} can't be listened on: Address already in use\n")
 
 
 async def test_a_demo_that_keeps_its_database_needs_a_key_that_is_kept_too(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub import app, values
-from hub.settings import READERS, Settings, WrongSetting, from_environment, must_serve, remark
+from hub.settings import READERS, Settings, WrongSetting, examined, from_environment, must_serve, remark
 
 SECRET = "s" * 32
 KEY = bytes(range(32))
@@ -280,6 +280,22 @@ def test_every_worker_must_have_a_port_for_its_figures() -> None:
     assert from_environment({**many, "HUB_METRICS_PORT": "65532"}).metrics_port == 65532
     with pytest.raises(WrongSetting, match=r"^HUB_METRICS_PORT: takes a port and, for 4 workers, as many after it"):
         from_environment({**many, "HUB_METRICS_PORT": "65533"})
+
+
+@pytest.mark.parametrize(
+    ("figures", "port", "workers"), [("8000", "8000", "1"), ("8000", "8003", "4"), ("7998", "", "4")]
+)
+def test_the_ports_of_the_figures_are_not_that_of_the_public(figures: str, port: str, workers: str) -> None:
+    many = {"HUB_DATABASE_URL": PG, "HUB_REDIS_URL": BUS, "HUB_WORKERS": workers, "HUB_METRICS_PORT": figures}
+    with pytest.raises(WrongSetting, match=rf"^HUB_METRICS_PORT: takes .* HUB_PORT \({port or 8000}\), not {figures}$"):
+        from_environment({**many, "HUB_PORT": port})
+
+
+def test_ports_beside_each_other_and_any_free_one_are_no_overlap() -> None:
+    many = {"HUB_DATABASE_URL": PG, "HUB_REDIS_URL": BUS, "HUB_WORKERS": "4", "HUB_METRICS_PORT": "8000"}
+    assert [from_environment({**many, "HUB_PORT": port}).metrics_port for port in ("7999", "8004", "0")] == [8000] * 3
+    _, wrong = examined({**many, "PORT": "http"})
+    assert list(wrong) == ["PORT"]  # what rests on a wrong one is not told as well
 
 
 def test_one_process_on_postgresql_needs_no_bus_but_is_told_that_it_must_stay_alone() -> None:

@@ -69,8 +69,18 @@ async def test_what_is_configured_is_not_said_to_be_off(fresh_postgres: str) -> 
     found = await facts(fresh_postgres, **more, jwt_issuer="us", rate_limit=5, message_rate_limit=5)
     assert found["tokens"] == "RS256, ES256, EdDSA by the keys of id.example"
     assert found["off"] == [
+        "figures of each process: HUB_METRICS_PORT is not set",
         "other processes: HUB_REDIS_URL is not set",
         "pages of other origins: HUB_ALLOWED_ORIGINS is not set",
     ]
     assert "must be the only process" in found["note"]
     assert "\nhub:   note      without HUB_REDIS_URL" in standing.block("http://127.0.0.1:8000", found)
+
+
+async def test_a_start_says_where_each_process_shows_its_figures(tmp_path: Path) -> None:
+    where = str(tmp_path / "hub.db")
+    assert (await facts(where, metrics_port=9100))["figures"] == "http://127.0.0.1:9100/metrics"
+    found = await facts(where, metrics_port=9100, metrics_host="::1", workers=3)
+    assert found["figures"] == "http://[::1]:9100/metrics, and so on to 9102"
+    assert not any("HUB_METRICS_PORT" in one for one in found["off"])
+    assert "figures" not in await facts(where)

@@ -14,9 +14,9 @@ from functools import partial
 from typing import TypeVar
 
 from hub.bus.redis.condition import condition as redis_condition
-from hub.checks import bus, database, keys, machine
+from hub.checks import addresses, bus, database, keys, machine
 from hub.checks import settings as variables
-from hub.checks.finding import ABOUT, BUS, DATABASE, KEYS, RED, Finding, red
+from hub.checks.finding import ABOUT, BUS, DATABASE, KEYS, RED, SETTINGS, Finding, red
 from hub.clock import utc_now
 from hub.keys import JWKS_SECONDS
 from hub.settings import Settings, examined
@@ -28,6 +28,7 @@ T = TypeVar("T")
 LOOK_SECONDS = 5.0
 Findings = Iterable[Finding]
 SILENT = {
+    SETTINGS: ("whoever knows the address of HUB_HOST or HUB_METRICS_HOST", "write the address itself"),
     DATABASE: ("the server of HUB_DATABASE_URL", "look at it, and at what stands between: a firewall, a proxy"),
     BUS: ("Redis at HUB_REDIS_URL", "look at it, and at what stands between: a firewall, a proxy"),
     KEYS: ("HUB_JWT_JWKS_URL", "look at the issuer: nobody can sign in until it answers"),
@@ -37,7 +38,7 @@ SILENT = {
 async def run(environment: Mapping[str, str], clock: Callable[[], datetime] = utc_now) -> list[Finding]:
     """Look at everything that the settings name and that is not named wrongly."""
     settings, wrong = examined(environment)
-    looks: dict[str, Awaitable[Findings]] = {}
+    looks: dict[str, Awaitable[Findings]] = {SETTINGS: _addresses(settings, wrong)}
     if "HUB_DATABASE_URL" not in wrong:
         looks[DATABASE] = _database(settings, clock)
     if not wrong.keys() & {"HUB_REDIS_URL", "HUB_DATABASE_URL", "HUB_WORKERS"}:
@@ -57,6 +58,10 @@ async def _bounded(about: str, look: Awaitable[Findings]) -> Findings:
     except TimeoutError:
         who, mend = SILENT[about]
         return [red(about, f"{who} does not answer within {LOOK_SECONDS:g} s", mend)]
+
+
+async def _addresses(settings: Settings, wrong: Mapping[str, str]) -> Findings:
+    return await beside(lambda: list(addresses.look(settings, wrong)))
 
 
 async def _database(settings: Settings, clock: Callable[[], datetime]) -> Findings:

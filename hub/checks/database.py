@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hub.checks.finding import CLOCK, DATABASE, DISK, MEETINGS, SQLITE, Finding, green, red, yellow
+from hub.logs import printable
 from hub.settings import Settings
 from hub.store import schema
 from hub.store.condition import Condition, Server
@@ -72,7 +73,7 @@ def _state(found: Condition, path: Path) -> Finding:
     if not found.exists:
         return green(DATABASE, f"{path} does not exist yet, and is made at start")
     if found.fault is not None:
-        return red(DATABASE, f"{path} is of no use ({found.fault})", "restore it from a backup")
+        return red(DATABASE, f"{path} is of no use ({_line(found.fault)})", "restore it from a backup")
     if not found.known:
         said = f"{path} is at {found.revision}, which only a newer hub knows"
         return red(DATABASE, said, "run that, or restore a backup")
@@ -128,7 +129,7 @@ def place(kind: str, free: int) -> Finding:
 def _answer(found: Condition) -> Iterator[Finding]:
     if found.fault is not None:
         mend = next((mend for word, mend in MENDS if word in found.fault), ELSE)
-        yield red(DATABASE, f"{found.name} can't be reached: {found.fault}", mend)
+        yield red(DATABASE, f"{found.name} can't be reached: {_line(found.fault)}", mend)
     elif found.up_to_date:
         yield green(DATABASE, f"{found.name} answers, its tables are at {found.revision}")
     elif not found.known:
@@ -136,6 +137,11 @@ def _answer(found: Condition) -> Iterator[Finding]:
     else:
         said = f"the tables of {found.name} are at {found.revision or 'none yet'}, not {schema.head()}"
         yield red(DATABASE, said, "run `hub migrate`")
+
+
+def _line(fault: str) -> str:
+    """libpq's sentences have lines, and what a server says in them has anything."""
+    return printable(" ".join(fault.split()))
 
 
 def server(said: Server, workers: int) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ ways (its backup API in one step, VACUUM INTO) show the state at their beginning
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from sqlalchemy.engine import make_url
@@ -26,6 +28,8 @@ from hub.store.database import Unusable
 PATIENCE_SECONDS = 30.0
 """How long to wait for the writer, who hardly pauses while much is written."""
 PIECE = 1 << 22
+LINKLESS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What link(2) says where a file has one name only, as on FAT."""
 HEAD, FRAME_HEAD = 32, 24
 """Octets before the frames of a log, and before the page in each."""
 
@@ -113,16 +117,21 @@ def _beside(path: Path, ending: str) -> Path:
 
 def _copy(file: int, target: Path) -> None:
     """To the disk piece by piece: whoever commits meanwhile waits behind one of them, not behind all."""
-    with target.open("xb") as copy:
+    with _new(target) as copy:
         while piece := os.read(file, PIECE):
             copy.write(piece)
             copy.flush()
             os.fdatasync(copy.fileno())
 
 
+def _new(path: Path) -> BinaryIO:
+    """A file that only its owner may read, from the start."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
 def _copy_log(log: Path, target: Path) -> None:
     """What is valid of the log; while nobody writes to it."""
-    with log.open("rb") as file, target.open("xb") as copy:
+    with log.open("rb") as file, _new(target) as copy:
         left = _valid(file.fileno())
         while left and (piece := file.read(min(left, PIECE))):
             left -= copy.write(piece)
@@ -160,11 +169,18 @@ def _check(part: Path) -> str:
 
 def _settle(part: Path, target: Path) -> None:
     """Give it its name, and have both on the disk."""
-    part.chmod(0o600)
     _to_disk(part)
-    if os.path.lexists(target):
-        raise FileExistsError(None, "it came to be meanwhile")
-    part.rename(target)
+    try:
+        os.link(part, target)  # which refuses where a rename would overwrite
+    except FileExistsError:
+        raise FileExistsError(None, "it came to be meanwhile") from None
+    except OSError as error:
+        if error.errno not in LINKLESS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(None, "it came to be meanwhile") from None
+        part.rename(target)
+    part.unlink(missing_ok=True)
     _to_disk(target.parent)
 
 

@@ -8,8 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
-from sqlalchemy import Connection, NullPool, create_engine, func, select
+from sqlalchemy import URL, Connection, NullPool, create_engine, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
@@ -103,7 +104,9 @@ def _of_file(path: Path, keys: Keys | None) -> Condition:
     # A reader of a closed file in WAL mode leaves a log and its index there, which belong to whoever ran it: a hub of
     # another user could not open them. `immutable` makes none, and is right as long as there is no log.
     closed = not path.with_name(f"{path.name}-wal").exists()
-    engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true{'&immutable=1' if closed else ''}")
+    how = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if closed else {})
+    # Made of its parts: one that is parsed has its quotes undone before SQLite sees them.
+    engine = create_engine(URL.create("sqlite", database=f"file:{quote(str(path))}", query=how))
     try:
         found.wal = _header(path)[18:20] != b"\x01\x01"
         with engine.connect() as connection:

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, suppress
 import httpx2
 import pytest
 
-from tests.faults.nodes import LONG, Nodes, pid, together
+from tests.faults.nodes import LONG, SERVE, Nodes, pid, together
 from tests.faults.test_two_workers import leases, until, workers
 from tests.processes import free_port
 from tests.running import PATIENCE, Client, Running, kill
@@ -76,6 +76,20 @@ async def test_every_worker_is_scraped_at_its_port_and_so_are_its_successors(nod
         assert await kill(node, signal.SIGTERM) in (0, -signal.SIGTERM)
         with pytest.raises(httpx2.ConnectError):
             await scrape(first)
+
+
+async def test_workers_go_by_the_options_of_their_supervisor_where_its_variables_would_be_refused(nodes: Nodes) -> None:
+    first, port = free_ports(2), free_port()
+    chosen = (*SERVE, "--port", str(port), "--workers", "2")
+    async with together(nodes):
+        await nodes.start(port, chosen, HUB_PORT=str(first), HUB_METRICS_PORT=str(first))
+
+        async def both_answer() -> bool:
+            with suppress(httpx2.ConnectError):
+                return {await sockets(one) for one in (first, first + 1)} == {0.0}
+            return False
+
+        await comes(both_answer)
 
 
 async def replace_all(node: Running, first: int) -> None:

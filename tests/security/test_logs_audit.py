@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ async def test_l1_a_change_is_told_with_who_what_where_and_result(hub: Running, 
 
     assert line["request"] == answer.headers["x-request-id"]
     assert line.pop("ms") > 0
+    assert line.pop("pid") == os.getpid()
     assert {name: value for name, value in line.items() if name not in ("time", "request")} == {
         "level": "info", "logger": "hub.audit", "message": "a request", "action": "request",
         "result": "ok", "actor": "e-7", "role": "expert", "address": "127.0.0.1", "method": "POST", "route": API,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from typing import Any
 
@@ -67,10 +68,12 @@ def test_l3_whatever_is_told_is_one_line_of_json_that_says_just_that(message: st
     assert told.pop("message") == whole(message)
     assert (told.pop("level"), told.pop("logger")) == ("info", "hub.test")
     assert told.pop("time").endswith("Z")
+    assert told.pop("pid") == os.getpid()
     assert told == {name: whole(value) for name, value in extra.items() if value is not None and name in told}
     assert {name for name, value in extra.items() if value is not None} - set(told) <= {
         "time",
         "level",
+        "pid",
         "logger",
         "message",
     }
@@ -125,7 +128,7 @@ def test_l1_members_of_the_hubs_own_loggers_alone_are_told() -> None:
     foreign = logging.makeLogRecord({"name": "websockets.server", "msg": "open", "websocket": object()})
 
     assert told_as_json(FORMS["json"].format(own))["action"] == "given_up"
-    assert set(told_as_json(FORMS["json"].format(foreign))) == {"time", "level", "logger", "message"}
+    assert set(told_as_json(FORMS["json"].format(foreign))) == {"time", "level", "pid", "logger", "message"}
 
 
 def test_control_the_standard_librarys_own_formatter_is_broken_by_every_injection() -> None:

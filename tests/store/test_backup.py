@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -182,6 +183,56 @@ async def test_a_name_that_is_taken_meanwhile_is_left_to_whoever_took_it(path: P
     with pytest.raises(NotCopied, match="it came to be meanwhile"):
         back_up(url_of(path), copy, takes_it)
     assert (copy.read_text(), beside(copy)) == ("precious", ["copy.db"])
+
+
+def test_a_name_that_is_taken_at_the_last_moment_is_left_as_well(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, exists, link = tmp_path / "copy.db", os.path.lexists, os.link
+
+    def looked(at: Path) -> bool:
+        there = exists(at)
+        if beside(copy) and not there:  # the folder is there: this is the look before the name is given
+            copy.write_text("precious")
+        return there
+
+    def linked(part: Path, name: Path) -> None:
+        looked(name)
+        link(part, name)
+
+    monkeypatch.setattr(os.path, "lexists", looked)
+    monkeypatch.setattr(os, "link", linked)
+    with pytest.raises(NotCopied, match="it came to be meanwhile"):
+        back_up(url_of(path), copy, lambda: datetime.now(UTC))
+    assert (copy.read_text(), beside(copy)) == ("precious", ["copy.db"])
+
+
+def test_where_a_file_has_one_name_only_it_is_renamed(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*names: Path) -> None:
+        raise PermissionError(errno.EPERM, "no links here, as on FAT")
+
+    monkeypatch.setattr(os, "link", refuse)
+    back_up(url_of(path), tmp_path / "copy.db", lambda: datetime.now(UTC))
+    assert (beside(tmp_path / "copy.db"), dump(tmp_path / "copy.db")) == (["copy.db"], dump(path))
+
+
+def test_no_part_is_ever_anybody_else_s_to_read(path: Path, tmp_path: Path) -> None:
+    modes = {}
+
+    def look() -> datetime:
+        modes.update({one.name: one.stat().st_mode & 0o777 for one in tmp_path.glob(".hub-backup-*/*")})
+        return datetime.now(UTC)
+
+    with tables(path) as writer:
+        writer.execute("UPDATE users SET name = 'Only in the log' WHERE id = 'ann'")
+        before = os.umask(0)
+        try:
+            back_up(url_of(path), tmp_path / "copy.db", look)
+        finally:
+            os.umask(before)
+    assert modes == {"hub.db": 0o600, "hub.db-wal": 0o600}
 
 
 async def test_an_old_log_beside_a_restored_file_would_be_taken_for_its_own(path: Path, tmp_path: Path) -> None:
