@@ -34,7 +34,7 @@ async def test_a_start_is_a_block_for_people(tmp_path: Path) -> None:
 
 async def test_a_start_is_one_line_of_json_for_machines_and_nothing_else_is_said(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (await said(tmp_path, HUB_LOG_FORMAT="json")).splitlines()]
-    assert sorted(line["message"] for line in lines) == ["listening", "ready"]
+    assert {line["message"] for line in lines} <= {"listening", "ready"}
     (start,) = [line for line in lines if line["message"] == "listening"]
     assert start["url"].startswith("http://127.0.0.1:")
     assert (start["workers"], start["bus"], start["log"]) == (1, "in memory", "json, changes")

@@ -15,7 +15,7 @@ from tests.running import PATIENCE, Client, Running, bearer, free_port, kill, no
 from tests.storm import people_counted
 from tests.tables import ask, instant
 
-GRACE = 5.0
+GRACE = 9.0
 STOPS_WITHIN = 8.0
 PEOPLE = [f"s-{number}" for number in range(50)]
 BACK = PEOPLE[:30]
