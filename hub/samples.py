@@ -57,7 +57,7 @@ SEAT = Booking(
     confirmed_at=BOOKED,
 )
 GIVEN_BACK = replace(SEAT, status=BookingStatus.CANCELLED, cancelled_at=BOOKED + timedelta(hours=1))
-MEETING = views.Meeting(url="https://meet.example/smart-farming", password="sow-and-grow")  # nosec B106  an example
+MEETING = views.Meeting(url="https://meet.example/smart-farming", password="sow-and-grow")  # nosec B106  # an example
 VISIT_ID = "01b8fb99a240a1e94c07d3b85f62ee10"
 
 NEW_SESSION: Mapping[str, Any] = {

@@ -16,7 +16,7 @@ FEW_LETTERS = 12
 FEW_BYTES = 16
 """Different ones in a key of 32: random ones have fewer in no lifetime."""
 USUAL = ("secret", "password", "changeme", "change-me", "example", "12345")
-MAKE_A_SECRET = "make one with `openssl rand -base64 48`, and give it to whoever signs tokens"  # nosec B105  a sentence
+MAKE_A_SECRET = "make one with `openssl rand -base64 48`, and give it to whoever signs tokens"  # nosec B105  # a sentence, no secret
 
 
 def look(environment: Mapping[str, str], settings: Settings, wrong: Mapping[str, str]) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ Example = tuple[str, Any]
 """When it is said, and the message: as a client writes it, without what may be left out, or as the hub tells it."""
 
 SESSION = samples.ACTIVE.id
-TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9…"  # nosec B105  an example
+TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9…"  # nosec B105  # an example, no token
 _ROSTER = samples.ACTIVE.revision - 1
 
 SAID: Mapping[type[Any], Sequence[Example]] = {
