@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,14 +10,21 @@ from typing import Any
 
 from hub import standing
 from tests.processes import free_port
-from tests.running import SECRET, kill, settings_for, spawn
+from tests.running import PATIENCE, SECRET, kill, settings_for, spawn
 from tests.servers import RedisServer
 
 
 async def said(folder: Path, **environment: str) -> str:
     """The log of a `hub serve` that was started and stopped."""
-    await kill(await spawn(folder, free_port(), None, **environment))
-    return (folder / "hub.log").read_text()
+    log = folder / "hub.log"
+    hub = await spawn(folder, free_port(), None, **environment)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while "hub.readiness" not in log.read_text():  # noqa: ASYNC110  lines of one turn are written after it
+                await asyncio.sleep(0.01)
+    finally:
+        await kill(hub)
+    return log.read_text()
 
 
 async def test_a_start_is_a_block_for_people(tmp_path: Path) -> None:
@@ -34,7 +42,7 @@ async def test_a_start_is_a_block_for_people(tmp_path: Path) -> None:
 
 async def test_a_start_is_one_line_of_json_for_machines_and_nothing_else_is_said(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (await said(tmp_path, HUB_LOG_FORMAT="json")).splitlines()]
-    assert {line["message"] for line in lines} <= {"listening", "ready"}
+    assert sorted(line["message"] for line in lines) == ["listening", "ready"]
     (start,) = [line for line in lines if line["message"] == "listening"]
     assert start["url"].startswith("http://127.0.0.1:")
     assert (start["workers"], start["bus"], start["log"]) == (1, "in memory", "json, changes")
