@@ -9,7 +9,7 @@ import platform
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +36,7 @@ class Cores:
 
     def __init__(self) -> None:
         mine = cores()
+        self._all = set(mine)
         self.server: set[int] | None = {mine[0]} if len(mine) > 1 else None
         self.client: set[int] | None = {mine[-1]} if len(mine) > 1 else None
 
@@ -44,11 +45,18 @@ class Cores:
         if self.client is not None:
             os.sched_setaffinity(0, self.client)
 
-    @contextmanager
-    def server_side(self) -> Iterator[None]:
+    def server_side(self) -> AbstractContextManager[None]:
         """A process that is started inside inherits the server's core."""
-        if self.server is not None:
-            os.sched_setaffinity(0, self.server)
+        return self._inherited(self.server)
+
+    def everywhere(self) -> AbstractContextManager[None]:
+        """A process that is started inside may use every core: what people look with is not ours to hold back."""
+        return self._inherited(self._all)
+
+    @contextmanager
+    def _inherited(self, wanted: set[int] | None) -> Iterator[None]:
+        if self.server is not None and wanted is not None:
+            os.sched_setaffinity(0, wanted)
         try:
             yield
         finally:

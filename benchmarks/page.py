@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Error, Page, async_playwright
+from playwright.async_api import Browser, Error, Page
 
-from benchmarks import seeding, servers, table
+from benchmarks import browsing, seeding, servers, table
 from benchmarks.client import PATIENCE, ask
 from benchmarks.machine import KB, Cores, facts
 from benchmarks.servers import Server, Stores, token
 from benchmarks.wrong import Wrong
 from hub.domain.people import Role
-from tests.browser import ARGUMENTS, NO_CHROMIUM
 
 TIMES = 30
 SESSIONS = 40
@@ -96,7 +93,8 @@ PINGS = """
 """Milliseconds of each ping, beginning with the welcome."""
 
 NOTES = (
-    "each load with a browser context of its own, so with nothing in any cache; KB of 1,024 bytes, heads included.",
+    "each load with a browser context of its own, so with nothing in any cache, once the browser is at rest: opening a",
+    "  window keeps both cores busy for a while; it may use them all. KB of 1,024 bytes, heads included.",
     f"painted: from the navigation to the end of the first frame with a session in it; the baseline is {EMPTY}, a line",
     "  of text by the same server, to its first contentful paint.",
     "seen: from the click, by the time that its event carries, until the status stands in the other's DOM; baseline:",
@@ -117,7 +115,7 @@ async def run(folder: Path, stores: Stores, cores: Cores, times: int, say: Calla
     """The report."""
     await seeding.catalog(stores, SESSIONS)
     with servers.hub(folder, cores, stores) as hub:
-        async with _chromium() as browser:
+        async with browsing.chromium(cores) as browser:
             try:
                 say("page: its weight")
                 whole = await _weight(browser, hub, _walk)
@@ -188,30 +186,6 @@ def _seen(seen: list[float], pings: list[float]) -> list[table.Verdict]:
     return [middle, table.at_most("p95", table.at(seen, 0.95), SEEN_MS, "ms", table.at(pings, 0.95))]
 
 
-@asynccontextmanager
-async def _chromium() -> AsyncIterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        raise Wrong(NO_CHROMIUM)
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=program, headless=True, args=list(ARGUMENTS))
-        try:
-            yield browser
-        finally:
-            await browser.close()
-
-
-@asynccontextmanager
-async def _page(browser: Browser) -> AsyncIterator[Page]:
-    alone = await browser.new_context()
-    try:
-        page = await alone.new_page()
-        page.set_default_timeout(PATIENCE * 1000)
-        yield page
-    finally:
-        await alone.close()
-
-
 async def _list(page: Page, hub: Server) -> None:
     await page.goto(f"http://127.0.0.1:{hub.port}/")
     await page.locator("#groups[aria-busy=false] [data-session]").first.wait_for()
@@ -254,7 +228,7 @@ async def _weight(browser: Browser, hub: Server, go: Callable[[Page, Server], An
     def ended(event: Any) -> None:
         wires[event["requestId"]] = int(event["encodedDataLength"])
 
-    async with _page(browser) as page:
+    async with browsing.fresh(browser) as page:
         wire = await page.context.new_cdp_session(page)
         for name, hear in (("requestWillBeSent", asked), ("dataReceived", came), ("loadingFinished", ended)):
             wire.on(f"Network.{name}", hear)
@@ -266,12 +240,14 @@ async def _weight(browser: Browser, hub: Server, go: Callable[[Page, Server], An
 
 async def _load(browser: Browser, hub: Server) -> tuple[float, float]:
     """Milliseconds until the list is painted, and until a page with a line of text is."""
-    async with _page(browser) as page:
+    async with browsing.fresh(browser) as page:
+        await browsing.at_rest(browser)
         await page.goto(f"http://127.0.0.1:{hub.port}{EMPTY}")
         async with asyncio.timeout(PATIENCE):
             empty = await page.evaluate(FIRST_PAINT)
-    async with _page(browser) as page:
+    async with browsing.fresh(browser) as page:
         await page.add_init_script(PAINTED)
+        await browsing.at_rest(browser)
         await page.goto(f"http://127.0.0.1:{hub.port}/")
         async with asyncio.timeout(PATIENCE):
             painted = await page.evaluate(KNOWN, "hubPainted")
@@ -287,7 +263,7 @@ def _create(hub: Server) -> int:
 
 async def _starts(browser: Browser, hub: Server, times: int) -> tuple[list[float], list[float]]:
     """Milliseconds from each click to its being seen, and of as many pings in the page that sees."""
-    async with _page(browser) as expert, _page(browser) as other:
+    async with browsing.fresh(browser) as expert, browsing.fresh(browser) as other:
         await expert.add_init_script(CLICKED)
         await _signed_in(expert, hub)
         await _list(other, hub)
