@@ -115,7 +115,7 @@ export interface Hub {
   watchCatalog(listener?: (change: Events["catalog"]) => void): () => void;
   /**
    * Enter, and stay across reconnects until `leave`. While we are in, states and roster come as if it were watched.
-   * Rejects with a Refusal. While not connected it waits for `open` (15 s at most).
+   * Rejects with a Refusal. While not connected, or while `token()` fails, it waits (15 s at most).
    */
   join(session: number): Promise<Visit>;
   /** Also resolves when away: the hub itself ends the visit of a socket that does not come back. */

@@ -24,6 +24,7 @@ class Hub {
   #watching;
   #visits = new Map(); // session → {isIn, here}: where we are, or want to be
   #isKnown = false;
+  #looks = new Set(); // of joins that wait for it
   #tries = 0;
   #again = 0;
 
@@ -78,7 +79,7 @@ class Hub {
     const isOurs = () => this.#visits.get(session) === visit;
     this.#visits.set(session, visit);
     try {
-      await this.#untilOpen(session);
+      await this.#untilKnown(session);
       if (!isOurs()) throw new Refusal("You left before the hub had let you in.", "unreachable", session);
       visit.here = this.#line.here;
       const { participant, meeting } = await this.#line.ask({ type: "join", session });
@@ -157,18 +158,25 @@ class Hub {
     tell(this.#listeners[event], detail);
   }
 
-  #untilOpen(session) {
+  /** Open, and who we are is settled: while `token()` fails we only watch. */
+  #untilKnown(session) {
     return new Promise((resolve, reject) => {
       const done = (how, value) => {
+        this.#looks.delete(look);
         off();
         clearTimeout(timer);
         how(value);
       };
-      const away = new Refusal("Not connected to the hub. Try again in a moment.", "unreachable", session);
-      const look = ({ name }) => (name === "open" ? done(resolve) : name === "stopped" && done(reject, away));
+      const away = new Refusal("Not connected to the hub, or not signed in yet. Try again in a moment.", "unreachable", session);
+      const look = () => {
+        const { name } = this.connection;
+        if (name === "stopped") done(reject, away);
+        else if (name === "open" && this.#isKnown) done(resolve);
+      };
       const timer = setTimeout(done, ANSWER_WITHIN, reject, away);
       const off = this.on("connection", look);
-      look(this.connection);
+      this.#looks.add(look);
+      look();
     });
   }
 
@@ -204,6 +212,7 @@ class Hub {
     try {
       await this.#person.identify();
       this.#isKnown = this.#line.isAt(here);
+      for (const look of [...this.#looks]) look();
     } catch (error) {
       if (!(error instanceof Refusal)) report(error);
       this.#tryAgain(here);

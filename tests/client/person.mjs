@@ -132,6 +132,28 @@ test("while token() throws, it watches, reports, and asks again", async () => {
   assert.equal(here.client.person.user, "ann");
 });
 
+test("a join waits until it is known who joins", async () => {
+  let isDown = true;
+  const here = world({
+    token: () => {
+      if (isDown) throw new Error("the platform is down");
+      return "ann";
+    },
+  });
+  mock.method(console, "error", () => {});
+  const late = assert.rejects(here.client.join(2), { code: "unreachable", session: 2 });
+  await pass(14_000, 100);
+  assert.deepEqual([here.client.connection.name, here.socket.said], ["open", []]);
+  const joining = here.client.join(1);
+  await pass(1_000, 100);
+  await late;
+  isDown = false;
+  await pass(12_000, 100);
+  await joining;
+  const said = here.socket.said.filter(([type]) => type === "auth" || type === "join");
+  assert.deepEqual(said, [["auth"], ["join", 1]]);
+});
+
 test("a token() that never answers holds nothing up for long", async () => {
   const here = world({ token: () => new Promise(() => {}) });
   here.client.watch(1);

@@ -42,6 +42,9 @@ CONTROLS: Mapping[str, tuple[str, str, str, str, str]] = {
     "asked once": (
         "hub-rosters.js", "if (this.#asked.has(session)) return;", "", "rosters.mjs", "a gap asks once",
     ),
+    "known before a join": (
+        "hub-client.js", ' && this.#isKnown) done', ") done", "person.mjs", "until it is known who joins",
+    ),
     "a roster that is shown no longer": (
         "hub-rosters.js", "live !== people.size", "false", "rosters.mjs", "falls behind the count",
     ),
