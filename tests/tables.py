@@ -2,13 +2,17 @@
 
 A database is named by the path of its file, or by its postgresql:// URL. Queries are written with `?`; instants come as
 SQLite keeps them, as text in UTC, on both.
+
+To connect to PostgreSQL takes its server forty times as long as a question: `rows` and `change` leave their connection
+for the next one, if they were told by `keep` that somebody will `forget` it.
 """
 
 from __future__ import annotations
 
+import select
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,8 +42,13 @@ class Tables(Protocol):
         """Run one statement."""
 
 
+Connection = psycopg.Connection[tuple[Any, ...]]
+_KEPT: dict[str, list[Connection]] = {}
+"""By URL those that nobody uses just now."""
+
+
 class _Postgres:
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> Cursor:
@@ -61,9 +70,53 @@ def tables(where: Where) -> Iterator[Tables]:
         with closing(sqlite3.connect(where, isolation_level=None, timeout=PATIENCE)) as file:
             yield file
     else:
-        with psycopg.connect(where, autocommit=True, connect_timeout=int(PATIENCE)) as server:
-            server.execute("SET timezone = 'UTC'")
+        with _connect(where) as server:
             yield _Postgres(server)
+
+
+def keep(url: str) -> None:
+    """Keep connections to this database from now on, until `forget`."""
+    _KEPT.setdefault(url, [])
+
+
+def forget(url: str) -> None:
+    """End what was kept, and keep no more: for a database that is dropped or copied, or a server that stands still."""
+    for connection in _KEPT.pop(url, []):
+        connection.close()
+
+
+@contextmanager
+def _kept(where: Where) -> Iterator[Tables]:
+    """A connection for one statement, whatever was done on it before: that leaves no transaction and no setting."""
+    idle = _KEPT.get(where) if isinstance(where, str) else None
+    if idle is None or isinstance(where, Path):
+        with tables(where) as own:
+            yield own
+        return
+    with ExitStack() as stack:  # what fails, or whose database was forgotten meanwhile, is closed
+        connection = stack.enter_context(_usable(idle) or _connect(where))
+        yield _Postgres(connection)
+        if _KEPT.get(where) is idle:
+            stack.pop_all()
+            idle.append(connection)
+
+
+def _connect(url: str) -> Connection:
+    # A plan that is kept does not outlive a change of its table.
+    once: dict[str, Any] = {"options": "-c timezone=UTC", "prepare_threshold": None}
+    return psycopg.connect(url, autocommit=True, connect_timeout=int(PATIENCE), **once)
+
+
+def _usable(idle: list[Connection]) -> Connection | None:
+    """One that was not ended: there the server's last word, or the end, would lie unread."""
+    while idle:
+        connection = idle.pop()
+        unread = select.poll()
+        unread.register(connection, select.POLLIN)
+        if not unread.poll(0):
+            return connection
+        connection.close()
+    return None
 
 
 @contextmanager
@@ -81,7 +134,7 @@ def locked(where: Where) -> Iterator[None]:
 
 def rows(where: Where, query: str, *values: Any) -> list[tuple[Any, ...]]:
     """The rows of a query."""
-    with tables(where) as connection:
+    with _kept(where) as connection:
         return [tuple(map(_plain, row)) for row in connection.execute(query, values).fetchall()]
 
 
@@ -93,7 +146,7 @@ def ask(where: Where, query: str, *values: Any) -> list[Any]:
 
 def change(where: Where, statement: str, *values: Any) -> None:
     """Change something behind the hub's back."""
-    with tables(where) as connection:
+    with _kept(where) as connection:
         connection.execute(statement, values)
 
 
