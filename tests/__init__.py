@@ -1,7 +1,7 @@
 """The tests of the hub, which keep what Python compiled whatever the environment says.
 
-Some machines tell Python to keep none (PYTHONDONTWRITEBYTECODE). Then each worker of a run compiles all tests anew, with
-their assertions rewritten, and each of the hubs that the tests start the whole hub: a minute of two cores in all.
+Some machines tell it to keep nothing (PYTHONDONTWRITEBYTECODE). Then each worker of a run compiles all tests anew, with
+their assertions rewritten, and each hub that a test starts the whole hub: together a minute of a core.
 """
 
 import os

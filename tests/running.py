@@ -232,9 +232,15 @@ async def _ready(spawned: Running, log: Callable[[], str]) -> None:
         while True:
             assert spawned.process.returncode is None, log()
             with suppress(httpx2.TransportError):
-                if (await http.get("/readyz")).status_code == 200:
+                if _listens(spawned.port) and (await http.get("/readyz")).status_code == 200:
                     return
             await asyncio.sleep(0.02)
+
+
+def _listens(port: int) -> bool:
+    """Whether anyone does: a twentieth of a request's work, and until it starts it is asked a hundred times in vain."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def kill(spawned: Running, how: signal.Signals = signal.SIGKILL) -> int:
