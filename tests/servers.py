@@ -109,8 +109,9 @@ class PostgresServer(Server):
         name = f"hub_{uuid.uuid4().hex}"
         like = urlsplit(template).path[1:] if template else "template0"
         forget(template or "")
-        # Not by STRATEGY FILE_COPY: no faster for ones as small as ours (8 to 16 ms against 11), and it flushes all.
-        self._command("CREATE DATABASE {} TEMPLATE {}", name, like)
+        # To copy files is half the work of copying pages through the log, in memory: another's server would flush them.
+        strategy: LiteralString = " STRATEGY FILE_COPY" if self._ours else ""
+        self._command("CREATE DATABASE {} TEMPLATE {}" + strategy, name, like)
         url = urlsplit(self._url)._replace(path=f"/{name}").geturl()
         self._made.append(url)
         keep(url)
