@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from tests.running import PATIENCE, Running
-from tests.tables import rows
+from tests.tables import dump, rows
+
+Dump = dict[str, list[tuple[Any, ...]]]
 
 
 def moment(text: str | None) -> datetime | None:
@@ -48,3 +51,16 @@ async def until_visits(running: Running, session_id: int, fits: Callable[[list[R
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"it never came to be; there is: {visits(running, session_id)}") from None
+
+
+@dataclass
+class Looks:
+    """All tables, again and again: each look is what the next is held against, so one dump for each is enough."""
+
+    running: Running
+    seen: Dump = field(default_factory=dict)
+
+    def look(self) -> tuple[Dump, Dump]:
+        """How all was at the last look, and how it is."""
+        before, self.seen = self.seen, dump(self.running.where)
+        return before, self.seen

@@ -242,7 +242,7 @@ class Machine:
         self.closed(LOST, now, reason)
 
     def _stop(self, code: int | None, reason: str) -> None:
-        self._stirred = True
+        self._stirred, self._back_at = True, None
         self._talk.refuse_waiting(self._talk.asks.all_waiting(), reason)
         if code is None:
             self._talk.wishes.stays.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import fields
 
@@ -268,6 +269,16 @@ def test_retry_comes_back_at_once_and_only_while_waiting() -> None:
     body.pump()
     assert body.orders == [Order.DIAL, Order.DIAL]
     assert body.connection.name == "connecting"
+
+
+def test_who_is_closed_while_it_waits_is_called_no_more() -> None:
+    body = opened()
+    body.close(1006)
+    assert body.connection.name == "waiting"
+    body.machine.close(body.now)
+    body.pump()
+    body.later(60)
+    assert body.machine.due == math.inf
 
 
 def test_who_is_closed_stays_closed_and_answers_what_is_asked_then() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import pytest_asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,6 +23,8 @@ from tests.running import API, EXPERT, OTHER_EXPERT, SECRET, SECRET_KEY, Client,
 from tests.security.audited import Told, listening
 from tests.sockets import ended
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 JSON = {"Content-Type": "application/json"}
 DRIVERS = pytest.mark.parametrize("direct", [True, False], ids=["direct", "asgi"])
 
@@ -33,11 +36,25 @@ def told() -> Iterator[Told]:
         yield heard
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def hub(tmp_path: Path) -> AsyncIterator[Running]:
     """A hub that listens."""
     async with running(tmp_path) as alone:
         yield alone
+
+
+WANTED = {"changes": 0, "all": 3, "refusals": 0}
+"""What is to be told of requests, and so how many of three reads are."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=WANTED)
+async def wanting(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[str, Running]]:
+    """What is to be told, and a hub that tells so much; session 1 is of e-7. For requests alone: sockets end later."""
+    async with running(tmp_path_factory.mktemp("wanting"), log_requests=request.param) as hub:
+        await hub.create()
+        yield request.param, hub
 
 
 async def test_l1_a_change_is_told_with_who_what_where_and_result(hub: Running, told: Told) -> None:
@@ -77,14 +94,10 @@ REFUSALS: dict[str, tuple[str, str, dict[str, Any], int, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-@pytest.mark.parametrize("wanted", ["changes", "all", "refusals"])
-async def test_l1_a_refusal_is_told_whatever_is_wanted(tmp_path: Path, told: Told, name: str, wanted: str) -> None:
+async def test_l1_a_refusal_is_told_whatever_is_wanted(wanting: tuple[str, Running], told: Told, name: str) -> None:
     method, path, more, status, expected = REFUSALS[name]
-    async with running(tmp_path, log_requests=wanted) as hub:
-        await hub.create()
-        told.lines.clear()
-        async with hub.http() as http:
-            answer = await http.request(method, path, **more)
+    async with wanting[1].http() as http:
+        answer = await http.request(method, path, **more)
     (line,) = told.of("request")
 
     assert (answer.status_code, line["status"]) == (status, status)
@@ -113,13 +126,13 @@ async def test_l1_what_broke_is_told_with_its_request() -> None:
     assert told.of("request", result="internal", status=500, request=answer.headers["x-request-id"])
 
 
-@pytest.mark.parametrize(("wanted", "lines"), [("changes", 0), ("all", 3), ("refusals", 0)])
-async def test_reads_are_told_where_they_are_wanted(tmp_path: Path, told: Told, wanted: str, lines: int) -> None:
-    async with running(tmp_path, log_requests=wanted) as hub, hub.http() as http:
+async def test_reads_are_told_where_they_are_wanted(wanting: tuple[str, Running], told: Told) -> None:
+    wanted, hub = wanting
+    async with hub.http() as http:
         for path in (API, "/healthz", "/static/app.js"):
             assert (await http.get(path)).status_code == 200
 
-    assert len(told.of("request", result="ok")) == lines
+    assert len(told.of("request", result="ok")) == WANTED[wanted]
 
 
 async def test_changes_are_not_told_where_refusals_alone_are_wanted(tmp_path: Path, told: Told) -> None:

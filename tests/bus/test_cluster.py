@@ -1,4 +1,4 @@
-"""Sentinel and Cluster: a master that is replaced, a shard that freezes, a slot that moves."""
+"""Cluster: a shard that freezes, a slot that moves."""
 
 from __future__ import annotations
 
@@ -12,24 +12,17 @@ from hub.bus.redis import RedisBus
 from hub.bus.redis.servers import SLOTS, Layout, alone
 from hub.redisurl import Address
 from tests.bus.listening import NEVER, Process, a_change, two, until
-from tests.groups import NAME, ClusterServers, SentinelServers
+from tests.groups import ClusterServers
 from tests.processes import free_port
-from tests.servers import HOST, RedisServer, ask
+from tests.servers import RedisServer
 
 SEEN_WITHIN = 8.0
 SESSIONS = range(1, 31)
 
 
-@pytest.fixture
-def sentinels() -> Iterator[SentinelServers]:
-    """A primary, a replica and three sentinels."""
-    with SentinelServers() as servers:
-        yield servers
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[ClusterServers]:
-    """Three primaries."""
+    """Three primaries, for one test after the other: each leaves them well, wherever the slots are."""
     with ClusterServers() as servers:
         yield servers
 
@@ -49,49 +42,6 @@ def shards_of(bus: RedisBus) -> dict[int, list[int]]:
         assert address is not None
         found.setdefault(address.port, []).append(session)
     return found
-
-
-async def test_a_failover_behind_sentinel(sentinels: SentinelServers) -> None:
-    async with two(sentinels.url) as (here, there, sending, bus):
-        await there.bus.follow([1])
-        here.bus.publish(a_change(revision=1))
-        await there.until(1)
-        gaps = there.gaps
-
-        await sentinels.failover()
-
-        await until(lambda: there.gaps > gaps and bus.healthy and sending.healthy, "the new master", SEEN_WITHIN)
-        here.bus.publish(a_change(revision=2))
-        await there.until(2)
-        assert ports(bus) == [sentinels.primary.port]
-
-
-async def test_a_master_that_was_replaced_while_it_lives_is_left(sentinels: SentinelServers) -> None:
-    """Its connections stay up, so nothing fails: only asking the sentinels again tells."""
-    async with two(sentinels.url) as (here, there, sending, bus):
-        await there.bus.follow([1])
-        gaps, new = there.gaps, sentinels.replica.port
-        await asyncio.to_thread(promote, sentinels)
-        assert bus.healthy
-
-        await until(lambda: ports(bus) == ports(sending) == [new], "the new master", SEEN_WITHIN)
-        await until(lambda: there.gaps > gaps and bus.healthy and sending.healthy, "health", SEEN_WITHIN)
-        here.bus.publish(a_change(revision=2))
-        await there.until(2)
-        assert bus.figures.reconnects == 0
-
-
-def ports(bus: RedisBus) -> list[int]:
-    """Of the servers it is linked to."""
-    return [address.port for address in bus._links]
-
-
-def promote(sentinels: SentinelServers) -> None:
-    """Let the sentinels name the replica, which now is a primary of its own; the old one lives on as it was."""
-    sentinels.replica.ask("REPLICAOF NO ONE")
-    for port in sentinels.sentinels:
-        ask(f"redis://{HOST}:{port}", "SENTINEL REMOVE", NAME)
-        ask(f"redis://{HOST}:{port}", "SENTINEL MONITOR", NAME, HOST, sentinels.replica.port, 2)
 
 
 async def test_a_cluster_spreads_sessions_and_every_process_hears_them(cluster: ClusterServers) -> None:
