@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,3 +21,13 @@ async def beside(second: Second, where: Where, **changes: Any) -> AsyncIterator[
         yield Running((port,), where)
     finally:
         await second.stop(port)
+
+
+@asynccontextmanager
+async def halted(second: Second) -> AsyncIterator[None]:
+    """That process stands still meanwhile, and every hub in it."""
+    os.kill(second.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(second.pid, signal.SIGCONT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -17,6 +16,7 @@ import pytest
 
 from hub.leases import SWEEP_SECONDS, Lease
 from hub.store.postgresql import JOB_SECONDS, PostgresDatabase
+from tests.faults.beside import halted
 from tests.faults.truth import Eye, until_same
 from tests.running import PATIENCE, Client, Place, Running, bearer, now, running_twice, token
 from tests.second import Second
@@ -59,16 +59,6 @@ async def place(own_postgres: PostgresServer, redis_server: RedisServer, second:
 def leases(where: str) -> list[tuple[str, str]]:
     """The nodes that there were, and their states."""
     return sorted(ask(where, "SELECT id, state FROM nodes"))
-
-
-@asynccontextmanager
-async def halted(second: Second) -> AsyncIterator[None]:
-    """The second node stands still meanwhile."""
-    os.kill(second.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(second.pid, signal.SIGCONT)
 
 
 @dataclass

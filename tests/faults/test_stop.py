@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.beside import beside, halted
 from tests.running import PATIENCE, Client, Running, bearer, free_port, kill, now, running, spawn, variables_for
+from tests.second import Second
 from tests.storm import people_counted
 from tests.tables import ask, instant
 
@@ -86,10 +88,11 @@ async def test_who_comes_back_after_a_restart_is_never_seen_leaving_and_who_does
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
-async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(tmp_path: Path, command: str) -> None:
-    hub = await spawn(tmp_path, free_port())
-    try:
-        second = await asyncio.create_subprocess_exec(
+async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(
+    tmp_path: Path, second: Second, command: str
+) -> None:
+    async with beside(second, tmp_path / "hub.db") as hub:
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "hub",
@@ -99,21 +102,17 @@ async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(tmp_
             stderr=asyncio.subprocess.STDOUT,
         )
         async with asyncio.timeout(PATIENCE):
-            said, _ = await second.communicate()
-        assert second.returncode == 2
+            said, _ = await process.communicate()
+        assert process.returncode == 2
         assert said.decode().startswith("hub: Another hub process is using this SQLite file")
         assert said.count(b"\n") == 1
         await hub.create()
-    finally:
-        await kill(hub)
 
 
 async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_nobody_was_reaped(
-    tmp_path: Path,
+    tmp_path: Path, second: Second
 ) -> None:
-    hub = await spawn(tmp_path, free_port(), HUB_LEASE_SECONDS="1", HUB_LEAVE_GRACE_SECONDS="0.5")
-    assert hub.process is not None
-    try:
+    async with beside(second, tmp_path / "hub.db", lease_seconds=1.0, leave_grace_seconds=0.5) as hub:
         session = (await hub.create())["id"]
         await hub.book(session, "ann")
         await hub.book(session, "ben")
@@ -121,9 +120,8 @@ async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_n
             visit = (await ann.ask(type="join", session=session))["participant"]
             leases = "SELECT id, state FROM nodes"
             before = ask(hub.where, leases)
-            hub.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(2.5)  # the fault itself: two leases and a half
-            hub.process.send_signal(signal.SIGCONT)
+            async with halted(second):
+                await asyncio.sleep(2.5)  # the fault itself: two leases and a half
             assert (await ann.ask(type="ping"))["type"] == "pong"
             async with Client.at(hub, "ben") as ben:
                 assert (await ben.ask(type="join", session=session))["type"] == "ok"
@@ -131,8 +129,6 @@ async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_n
             await ann.expect("session", live=1)
             assert ask(hub.where, leases) == before
             assert ask(hub.where, "SELECT reason FROM session_participants WHERE id = ?", visit) == [None]
-    finally:
-        await kill(hub)
 
 
 async def test_who_joins_at_the_very_stop_is_held_for_the_grace_like_everyone(tmp_path: Path) -> None:
