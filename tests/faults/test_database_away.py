@@ -17,6 +17,7 @@ import pytest
 from hub.leases import SWEEP_SECONDS, Lease
 from hub.store.postgresql import JOB_SECONDS, PostgresDatabase
 from tests.faults.beside import halted
+from tests.faults.cores import Watch
 from tests.faults.truth import Eye, until_same
 from tests.running import PATIENCE, Client, Place, Running, bearer, now, running_twice, token
 from tests.second import Second
@@ -135,11 +136,19 @@ async def go(asked: Asked, clients: list[Client], session: int, seconds: float) 
     return went
 
 
-async def ping_all(clients: list[Client]) -> float:
-    """The longest wait for a pong, of all of them at once."""
-    since = time.monotonic()
-    await asyncio.gather(*(client.ask(type="ping") for client in clients))
-    return time.monotonic() - since
+async def ping_all(clients: list[Client]) -> list[float]:
+    """How long each waits for a pong, all of them at once, who are at one node and the other in turn."""
+
+    async def ping(client: Client) -> float:
+        watch = Watch()
+        await client.ask(type="ping")
+        return watch.seconds
+
+    watch = Watch()
+    waits = await asyncio.gather(*(ping(client) for client in clients))
+    pongs = max(waits[::2]), max(waits[1::2])
+    figures.info("pongs within %.2f s here and %.2f s there; the test stood in line %.2f s", *pongs, watch.in_line)
+    return waits
 
 
 @dataclass
@@ -187,7 +196,7 @@ async def freeze_under(on: Scene, place: Place, server: PostgresServer, asked: A
         asking.append(asyncio.create_task(asked.requests(node, on.session, "GET", "")))
     going = asyncio.create_task(go(asked, on.leavers, on.session, FROZEN * 0.6))
     await asyncio.sleep(FROZEN / 2)
-    asked.took["ping"].append(await ping_all(on.stayers))
+    asked.took["ping"] += await ping_all(on.stayers)
     await asyncio.sleep(began + FROZEN - time.monotonic())
     asked.thawed = True
     async with halted(place.second):
