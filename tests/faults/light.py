@@ -79,6 +79,10 @@ class Light(asyncio.Protocol):
         """Close as a page that is left does."""
         self._frame(CLOSE, (1001).to_bytes(2, "big"))
 
+    def hang_up(self) -> None:
+        """End the connection without a close."""
+        self._transport.close()
+
     def drop(self) -> None:
         """Lose the connection without a word."""
         self._transport.abort()
