@@ -33,7 +33,7 @@ LITTLE, MUCH = 100, 600
 """Questions whose answers fill a small window, and all that the hub would keep for a peer."""
 WINDOW = 4096
 SLACK = timedelta(seconds=1.5)
-"""What is said may be read so much later: a hundred say much at once, and have their turns."""
+"""What is said may be read so much later, by a hub that has others to hear."""
 
 
 @asynccontextmanager
@@ -82,12 +82,17 @@ async def book_all(hub: Running, session_id: int, *people: str) -> None:
         await hub.book(session_id, person)
 
 
-def silenced(peers: dict[str, Light]) -> dict[str, tuple[datetime, datetime]]:
-    """Let each ask much and read nothing any more; between which moments it was heard for the last time."""
+async def silenced(peers: dict[str, Light], other: Light) -> dict[str, tuple[datetime, datetime]]:
+    """Let each ask much and read nothing any more; between which moments it was heard for the last time.
+
+    One after the other: when the hub has answered an `other` twice, it has read what it reads of the one before.
+    """
     heard = {}
     for number, (sub, peer) in enumerate(peers.items()):
         since = now()
         peer.fall_silent(frame(TEXT, ping("x" * 100)) * (MUCH if number % 2 else LITTLE))
+        for _ in range(2):
+            await other.ask(type="ping")
         heard[sub] = (since, now() + SLACK)
     return heard
 
@@ -124,7 +129,7 @@ async def test_peers_who_take_nothing_or_are_gone_are_ended_in_time_and_leave_at
         silent = {sub: await light(stack, hub.port, session_id, sub, WINDOW) for sub in stuck}
         assert descriptors(second) == before + NOT_READING + VANISHING
 
-        heard = silenced(silent)
+        heard = await silenced(silent, healthy[0])
         proxy.stall()
         vanished = now()
         took = await back_to(second, before, INTERVAL + TIMEOUT + 2.0)
@@ -144,8 +149,8 @@ async def test_control_a_hub_that_never_asks_keeps_them(second: Second, tmp_path
         await book_all(hub, session_id, "stuck", "gone")
         before = descriptors(second)
         proxy = await stack.enter_async_context(Proxy(hub.port))
-        await light(stack, proxy.port, session_id, "gone")
-        silenced({"stuck": await light(stack, hub.port, session_id, "stuck", WINDOW)})
+        gone = await light(stack, proxy.port, session_id, "gone")
+        await silenced({"stuck": await light(stack, hub.port, session_id, "stuck", WINDOW)}, gone)
         proxy.stall()
         with pytest.raises(TimeoutError):
             await back_to(second, before, 4.0)
