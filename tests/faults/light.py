@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
@@ -33,11 +34,22 @@ class Light(asyncio.Protocol):
         self._asked = 0
 
     @classmethod
-    async def at(cls, port: int, sub: str, role: str = "student", hear: Hear | None = None) -> Self:
-        """Connect and be welcomed; OSError when nobody is there."""
-        make = partial(cls, token(sub, role), hear)
+    async def at(
+        cls, port: int, sub: str, role: str = "student", hear: Hear | None = None, window: int | None = None
+    ) -> Self:
+        """Connect and be welcomed, with room for so many bytes unread; OSError when nobody is there."""
+        make, loop = partial(cls, token(sub, role), hear), asyncio.get_running_loop()
+        plain = socket.socket()
+        plain.setblocking(False)
+        if window is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         async with asyncio.timeout(2 * PATIENCE):
-            _, light = await asyncio.get_running_loop().create_connection(make, "127.0.0.1", port)
+            try:
+                await loop.sock_connect(plain, ("127.0.0.1", port))
+            except BaseException:
+                plain.close()
+                raise
+            _, light = await loop.create_connection(make, sock=plain)
             await light.welcome
         return light
 
@@ -58,9 +70,18 @@ class Light(asyncio.Protocol):
         """Send a message that needs no answer."""
         self._frame(TEXT, json.dumps(message).encode())
 
+    def fall_silent(self, last: bytes) -> None:
+        """Say this, as it is, and read nothing any more, no ping either."""
+        self._transport.pause_reading()
+        self._transport.write(last)
+
     def close(self) -> None:
         """Close as a page that is left does."""
         self._frame(CLOSE, (1001).to_bytes(2, "big"))
+
+    def hang_up(self) -> None:
+        """End the connection without a close."""
+        self._transport.close()
 
     def drop(self) -> None:
         """Lose the connection without a word."""

@@ -15,6 +15,7 @@ from tests.tables import Where
 
 ROOT = Path(__file__).parents[2]
 NEXT = "9999"
+REVISION = "SELECT version_num FROM alembic_version"
 MIGRATION = f'''"""Planted by a test."""
 
 import sys

@@ -7,35 +7,28 @@ import logging
 import re
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.faults.beside import beside
 from tests.faults.checker import Log, findings, stored, unmatched
 from tests.faults.truth import Eye, until_same
 from tests.faults.writing import Writing, writing
-from tests.running import PATIENCE, Running, free_port, kill, spawn
+from tests.running import PATIENCE
+from tests.second import Second
 from tests.tables import Where, ask, change, tables, url_of
 from tests.test_cli import hub_process
 
 figures = logging.getLogger("figures")
 
 LEASE = 3.0
+SETTINGS = {"lease_seconds": LEASE, "leave_grace_seconds": 10.0, "count_interval_ms": 100}
 FILLING = 1_000
 """Sessions with long descriptions, so that copying takes as long as it does in the field."""
 GO_ON_SECONDS = 1.0
 TAKEN = re.compile(r"holds all that was acknowledged before (\S+):")
-
-
-@asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Running]:
-    """A hub on the database in this folder."""
-    hub = await spawn(folder, free_port(), HUB_LEASE_SECONDS=str(LEASE))
-    try:
-        yield hub
-    finally:
-        await kill(hub)
 
 
 def fill(path: Path, session: int) -> None:
@@ -87,9 +80,9 @@ async def until_well(path: Where, log: Log) -> list[str]:
         await asyncio.sleep(0.1)
 
 
-async def wrong_when_served(folder: Path, session: int, written: Writing, at: datetime) -> list[str]:
+async def wrong_when_served(second: Second, copy: Path, session: int, written: Writing, at: datetime) -> list[str]:
     """What a new hub on this copy makes of it, against all that was acknowledged by then."""
-    async with serving(folder) as hub:
+    async with beside(second, copy, **SETTINGS) as hub:
         wrong = await until_well(hub.where, written.log(at, LEASE))
         async with Eye.at(hub, [session]) as eye:
             await until_same(hub.where, [eye], PATIENCE)
@@ -98,10 +91,10 @@ async def wrong_when_served(folder: Path, session: int, written: Writing, at: da
 
 
 async def test_all_that_was_acknowledged_until_the_copying_ended_is_in_the_backup_and_nothing_is_wrong(
-    tmp_path: Path,
+    tmp_path: Path, second: Second
 ) -> None:
     path, copy, plain = tmp_path / "hub.db", tmp_path / "copy.db", tmp_path / "plain.db"
-    async with serving(tmp_path) as hub:
+    async with beside(second, path, **SETTINGS) as hub:
         session = (await hub.create(rosterVisibility="host"))["id"]
         fill(path, session)
         async with writing(hub, session) as written:
@@ -128,5 +121,5 @@ async def test_all_that_was_acknowledged_until_the_copying_ended_is_in_the_backu
     assert written.acknowledged(began, taken) > 0
     restored = put(copy, tmp_path / "elsewhere")
     assert lost(restored, written, taken) == []
-    assert await wrong_when_served(restored.parent, session, written, taken) == []
+    assert await wrong_when_served(second, restored, session, written, taken) == []
     assert is_wrong(put(plain, tmp_path / "control"), written, late)  # control: the file without its log

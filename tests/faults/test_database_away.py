@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -17,11 +16,14 @@ import pytest
 
 from hub.leases import SWEEP_SECONDS, Lease
 from hub.store.postgresql import JOB_SECONDS, PostgresDatabase
+from tests.faults.beside import halted
+from tests.faults.cores import Watch
+from tests.faults.light import Light
+from tests.faults.people import crowd
 from tests.faults.truth import Eye, until_same
-from tests.running import PATIENCE, Client, Place, Running, bearer, now, running_twice, token
+from tests.running import PATIENCE, Place, Running, now, running_twice, token
 from tests.second import Second
 from tests.servers import PostgresServer, RedisServer
-from tests.sockets import drop, inside
 from tests.stored import until_visits, visits
 from tests.storm import Line, people_counted, seats_sold_once, storm, tally, tokens
 from tests.tables import ask
@@ -61,16 +63,6 @@ def leases(where: str) -> list[tuple[str, str]]:
     return sorted(ask(where, "SELECT id, state FROM nodes"))
 
 
-@asynccontextmanager
-async def halted(second: Second) -> AsyncIterator[None]:
-    """The second node stands still meanwhile."""
-    os.kill(second.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(second.pid, signal.SIGCONT)
-
-
 @dataclass
 class Asked:
     """What was asked while the database stood still, and how long each answer took."""
@@ -99,57 +91,61 @@ class Asked:
                     self.booked.append(answer.body["data"]["id"])
                 await asyncio.sleep(0.05)
 
-    async def joins(self, client: Client, session: int) -> None:
+    async def joins(self, socket: Light, session: int) -> None:
         """Try to join again and again until it thaws."""
         while not self.thawed:
             since = time.monotonic()
-            answer = await client.ask(type="join", session=session)
+            answer = await socket.ask(type="join", session=session)
             self.answered("join", since, answer.get("code", "ok"))
             await asyncio.sleep(0.05)
 
-    async def leaves(self, client: Client, session: int) -> None:
+    async def leaves(self, socket: Light, session: int) -> None:
         """Leave, once."""
         since = time.monotonic()
-        answer = await client.ask(type="leave", session=session)
+        answer = await socket.ask(type="leave", session=session)
         self.answered("leave", since, answer["type"])
 
 
-async def crowd(stack: AsyncExitStack, nodes: Sequence[Running], session: int, people: list[str]) -> list[Client]:
+async def all_inside(nodes: Sequence[Running], session: int, people: list[str]) -> list[Light]:
     """Sockets of these people, in turn at one node and the other, who are inside."""
 
-    async def come(number: int, person: str) -> Client:
-        client = await stack.enter_async_context(Client.with_headers(nodes[number % 2], bearer(person)))
-        await inside(client, session)
-        return client
+    async def come(number: int, person: str) -> Light:
+        socket = await Light.at(nodes[number % 2].port, person)
+        assert (await socket.ask(type="join", session=session))["type"] == "ok"
+        return socket
 
-    clients = []
-    for first in range(0, len(people), 20):
-        some = enumerate(people[first : first + 20], first)
-        clients += await asyncio.gather(*(come(number, person) for number, person in some))
-    return clients
+    return await crowd((come(number, person) for number, person in enumerate(people)), at_once=20)
 
 
-async def go(asked: Asked, clients: list[Client], session: int, seconds: float) -> dict[str, datetime]:
+async def go(asked: Asked, sockets: list[Light], session: int, seconds: float) -> dict[str, datetime]:
     """Everyone leaves, one after the other: by word, by hanging up, or without a word; when each did."""
     went, waiting = {}, []
-    for number, (person, client) in enumerate(zip(LEAVERS, clients, strict=True)):
+    for number, (person, socket) in enumerate(zip(LEAVERS, sockets, strict=True)):
         went[person] = now()
         if number % 4 < 2:
-            waiting.append(asyncio.create_task(asked.leaves(client, session)))
+            waiting.append(asyncio.create_task(asked.leaves(socket, session)))
         elif number % 4 == 2:
-            client.socket.transport.close()
+            socket.hang_up()
         else:
-            drop(client)
-        await asyncio.sleep(seconds / len(clients))
+            socket.drop()
+        await asyncio.sleep(seconds / len(sockets))
     await asyncio.gather(*waiting)
     return went
 
 
-async def ping_all(clients: list[Client]) -> float:
-    """The longest wait for a pong, of all of them at once."""
-    since = time.monotonic()
-    await asyncio.gather(*(client.ask(type="ping") for client in clients))
-    return time.monotonic() - since
+async def ping_all(sockets: list[Light]) -> list[float]:
+    """How long each waits for a pong, all of them at once, who are at one node and the other in turn."""
+
+    async def ping(socket: Light) -> float:
+        watch = Watch()
+        await socket.ask(type="ping")
+        return watch.seconds
+
+    watch = Watch()
+    waits = await asyncio.gather(*(ping(socket) for socket in sockets))
+    pongs = max(waits[::2]), max(waits[1::2])
+    figures.info("pongs within %.2f s here and %.2f s there; the test stood in line %.2f s", *pongs, watch.in_line)
+    return waits
 
 
 @dataclass
@@ -161,9 +157,9 @@ class Scene:
     session: int
     booked: set[str]
     eyes: list[Eye]
-    leavers: list[Client]
-    stayers: list[Client]
-    joiners: list[Client]
+    leavers: list[Light]
+    stayers: list[Light]
+    joiners: list[Light]
 
 
 @asynccontextmanager
@@ -176,28 +172,26 @@ async def scene(place: Place) -> AsyncIterator[Scene]:
         booked = await storm(nodes[0].port, (("POST", f"/{session}/book", one) for one in everyone.values()))
         assert tally(booked) == {"201": len(everyone)}
         eyes = [await stack.enter_async_context(Eye.at(node, [session])) for node in nodes]
-        leavers = await crowd(stack, nodes, session, LEAVERS)
-        stayers = await crowd(stack, nodes, session, STAYERS)
-        joiners = [
-            await stack.enter_async_context(Client.with_headers(node, bearer(f"joiner-{number}")))
-            for number, node in enumerate(nodes)
-        ]
+        leavers = await all_inside(nodes, session, LEAVERS)
+        stayers = await all_inside(nodes, session, STAYERS)
+        joiners = [await Light.at(node.port, f"joiner-{number}") for number, node in enumerate(nodes)]
         ids = {answer.body["data"]["id"] for answer in booked}
         yield Scene(hub, nodes, session, ids, eyes, leavers, stayers, joiners)
-        await asyncio.gather(*(client.socket.close() for client in [*stayers, *leavers]))  # or each takes a second
+        for socket in (*stayers, *joiners):
+            socket.drop()
 
 
 async def freeze_under(on: Scene, place: Place, server: PostgresServer, asked: Asked) -> dict[str, datetime]:
     """Freeze the database under all of it, and the second node for a bit longer; when everyone left who did."""
     await asyncio.to_thread(server.freeze)
     began = time.monotonic()
-    asking = [asyncio.create_task(asked.joins(client, on.session)) for client in on.joiners]
+    asking = [asyncio.create_task(asked.joins(socket, on.session)) for socket in on.joiners]
     for node in on.nodes:
         asking.append(asyncio.create_task(asked.requests(node, on.session, "POST", "/book")))
         asking.append(asyncio.create_task(asked.requests(node, on.session, "GET", "")))
     going = asyncio.create_task(go(asked, on.leavers, on.session, FROZEN * 0.6))
     await asyncio.sleep(FROZEN / 2)
-    asked.took["ping"].append(await ping_all(on.stayers))
+    asked.took["ping"] += await ping_all(on.stayers)
     await asyncio.sleep(began + FROZEN - time.monotonic())
     asked.thawed = True
     async with halted(place.second):
@@ -238,7 +232,7 @@ async def test_while_the_database_stands_still_nobody_is_sent_away_and_every_lea
         assert dict(asked.answers) == unavailable | {"leave": {"ok"}}
         assert max(max(took) for took in asked.took.values()) <= ANSWERED_WITHIN
         assert max(asked.took["ping"]) <= 1.0
-        assert {client.socket.close_code for client in [*on.stayers, *on.joiners]} == {None}
+        assert not [socket for socket in (*on.stayers, *on.joiners) if socket.closed.done()]
         await until_same(where, on.eyes, PATIENCE)
         kept = set(ask(where, "SELECT id FROM session_bookings WHERE status = 'confirmed'"))
         assert on.booked | set(asked.booked) <= kept

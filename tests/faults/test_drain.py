@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sqlite3
 import sys
 import time
-from contextlib import AsyncExitStack, closing
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from tests.conforming import ask_at
+from tests.faults.light import Light
+from tests.faults.people import crowd
 from tests.running import PATIENCE, Client, Running, free_port, kill, now, running, spawn, variables_for
 from tests.sockets import refused
 from tests.stored import until_visits
@@ -27,36 +28,30 @@ BATCH = 50
 PAUSE = 0.1
 
 
-async def connect(stack: AsyncExitStack, hub: Running, number: int) -> list[Client]:
+def surprised(message: dict[str, Any]) -> None:
+    """Nothing else than the word of the restart is to come; what does ends the socket without a code."""
+    raise AssertionError(message)
+
+
+async def connect(hub: Running, number: int) -> list[Light]:
     """So many sockets, welcomed."""
-    async with asyncio.timeout(2 * PATIENCE):
-        return [await stack.enter_async_context(Client.at(hub)) for _ in range(number)]
+    return await crowd(Light.at(hub.port, f"s-{one}", hear=surprised) for one in range(number))
 
 
-async def went(client: Client) -> tuple[float, float]:
+async def went(socket: Light) -> tuple[float, float]:
     """When the socket was closed, on the loop's clock, and after how many seconds it was told to come back."""
-    told = None
     async with asyncio.timeout(2 * PATIENCE):
-        try:
-            while True:
-                message = json.loads(await client.socket.recv())
-                assert message["type"] == "drain"
-                told = message["reconnectIn"]
-        except ConnectionClosed:
-            pass
-    assert client.socket.close_code == 1012
-    assert told is not None
-    return asyncio.get_running_loop().time(), told
+        assert await socket.closed == 1012
+    assert socket.reconnect_in is not None
+    return asyncio.get_running_loop().time(), socket.reconnect_in
 
 
 async def stopped(folder: Path, fewest: int) -> tuple[list[float], list[float]]:
     """The times of the closes, and the told delays, of a hub with SOCKETS sockets that stops."""
-    async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(running(folder, leave_grace_seconds=GRACE))
+    async with running(folder, leave_grace_seconds=GRACE) as hub:
         assert hub.hub is not None
         hub.hub.lobby.fewest = fewest
-        clients = await connect(stack, hub, SOCKETS)
-        ends = [asyncio.create_task(went(client)) for client in clients]
+        ends = [asyncio.create_task(went(socket)) for socket in await connect(hub, SOCKETS)]
         hub.hub.failed()  # as a stop does
         assert hub.hub.lobby.draining
         times, delays = zip(*await asyncio.gather(*ends), strict=True)
@@ -84,12 +79,11 @@ async def test_sockets_that_are_closed_in_one_batch_fail_the_check_above(tmp_pat
 
 
 async def test_a_hub_that_drains_is_not_ready_lets_no_socket_in_and_goes_on_with_rest(tmp_path: Path) -> None:
-    async with AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(running(tmp_path))
+    async with running(tmp_path) as hub:
         assert hub.hub is not None
         hub.hub.lobby.fewest = 1  # 20 sockets, 20 batches: two seconds
         session = (await hub.create())["id"]
-        clients = await connect(stack, hub, 20)
+        sockets = await connect(hub, 20)
         assert (await ask_at(hub, "GET", "/readyz")).status_code == 200
         hub.hub.failed()
         assert (await ask_at(hub, "GET", "/readyz")).status_code == 503
@@ -99,21 +93,20 @@ async def test_a_hub_that_drains_is_not_ready_lets_no_socket_in_and_goes_on_with
         assert headers["content-type"] == "application/problem+json"
         await hub.book(session, "ann")
         assert hub.hub.lobby.connections, "all were gone before the questions were asked"
-        await asyncio.gather(*(went(client) for client in clients))
+        await asyncio.gather(*map(went, sockets))
 
 
 async def test_a_signal_makes_the_hub_unready_while_it_still_listens_and_then_it_ends(tmp_path: Path) -> None:
     hub = await spawn(tmp_path, free_port())
     try:
-        async with AsyncExitStack() as stack:
-            clients = await connect(stack, hub, SOCKETS)
-            http = await stack.enter_async_context(hub.http())
+        async with hub.http() as http:
+            sockets = await connect(hub, SOCKETS)
             ending = asyncio.create_task(kill(hub, signal.SIGTERM))
             async with asyncio.timeout(PATIENCE):
                 while (await http.get("/readyz")).status_code == 200:
                     pass
             assert (await refused(hub))[0] == 503
-            await asyncio.gather(*(went(client) for client in clients))
+            await asyncio.gather(*map(went, sockets))
             assert await ending in (0, -signal.SIGTERM)
             with pytest.raises(httpx2.TransportError):
                 await http.get("/readyz")

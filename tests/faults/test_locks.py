@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from hub.store.postgresql import POOL_SECONDS, READERS, WRITERS
+from tests.faults.cores import Watch
 from tests.faults.truth import Eye, until_same
 from tests.running import API, EXPERT, PATIENCE, Client, Place, Running, bearer, draft, running_twice, token
 from tests.second import Second
@@ -69,9 +70,9 @@ async def ask_on(node: Running, session: int, name: str, until: float) -> list[H
     async with Line.to(node.port) as line:
         while time.monotonic() < until:
             for method in ("POST", "DELETE"):
-                since = time.monotonic()
+                watch = Watch()
                 answer = await line.ask(method, f"/{session}/book", token(name))
-                heard.append(Heard(answer.status, time.monotonic() - since))
+                heard.append(Heard(answer.status, watch.seconds))
                 if answer.status not in (200, 201):
                     break
     return heard
@@ -81,9 +82,9 @@ async def ping_on(clients: Sequence[Client], until: float) -> float:
     """Ping until then; the longest wait for a pong."""
     worst = 0.0
     while time.monotonic() < until:
-        since = time.monotonic()
+        watch = Watch()
         await asyncio.gather(*(client.ask(type="ping") for client in clients))
-        worst = max(worst, time.monotonic() - since)
+        worst = max(worst, watch.seconds)
         await asyncio.sleep(0.05)
     return worst
 
@@ -143,9 +144,9 @@ async def test_whoever_finds_every_connection_busy_is_told_within_a_second_when_
         body = draft()
 
         async def one() -> Heard:
-            since = time.monotonic()
+            watch = Watch()
             answer = await (http.get(f"{API}/{session}") if method == "GET" else http.post(API, json=body))
-            return Heard(answer.status_code, time.monotonic() - since, answer.headers.get("retry-after"))
+            return Heard(answer.status_code, watch.seconds, answer.headers.get("retry-after"))
 
         with held(place.database, "LOCK TABLE live_sessions IN ACCESS EXCLUSIVE MODE"):
             async with asyncio.timeout(PATIENCE):

@@ -1,10 +1,9 @@
-"""`hub migrate` of the next release beside this one that works: under load, twice at once, and broken off."""
+"""`hub migrate` of the next release beside this one that works, and people who book meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -16,16 +15,19 @@ import httpx2
 import pytest
 
 from hub.store import schema
-from tests.faults.releases import ADDITIVE, NEXT, PAUSES, SERVE, Ended, Release, begin, end_all, ended
+from tests.faults.beside import beside
+from tests.faults.releases import ADDITIVE, NEXT, REVISION, SERVE, Ended, Release, begin, end_all, ended
 from tests.running import PATIENCE, Running, free_port, kill, spawn, token
+from tests.second import Second
 from tests.storm import Line
 from tests.tables import Where, ask, tables
 
 LINES = 4
+PACE_SECONDS = 0.02
+"""Between two of a line: without it they would only take the core from the migration."""
 HELD_SECONDS = 2.5
 """How much longer another program reads the tables that a migration waits for: more than a hub waits for one."""
 WAITS = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
-REVISION = "SELECT version_num FROM alembic_version"
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +40,6 @@ async def _nothing_left() -> AsyncIterator[None]:
 def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     """One that adds to every table."""
     return Release.make(tmp_path_factory.mktemp("release") / "next", ADDITIVE)
-
-
-@pytest.fixture(scope="module")
-def pausing(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    """One whose migration waits half-way for the end of its standard input."""
-    return Release.make(tmp_path_factory.mktemp("release") / "next", PAUSES)
 
 
 @dataclass
@@ -62,6 +58,7 @@ class Bookings:
                 for method, path in (("POST", "/book"), ("GET", "")):
                     answer = await line.ask(method, f"/{session}{path}", token(f"s-{number}"))
                     self.answers[answer.what] += 1
+                    await asyncio.sleep(PACE_SECONDS)
 
     async def some_more(self) -> None:
         """Wait until there are a few more, on every line."""
@@ -123,12 +120,11 @@ async def until_ready(hub: Running, status: int, words: str) -> None:
 
 
 async def test_this_release_serves_while_the_next_one_migrates_and_after_and_the_next_one_waits_for_it(
-    tmp_path: Path, release: Release, fresh_postgres: str
+    release: Release, fresh_postgres: str, second: Second
 ) -> None:
-    hub = await spawn(tmp_path, free_port(), fresh_postgres)
     port = free_port()
-    early = await release.begin(hub.where, "serve", port=port)
-    try:
+    early = await release.begin(fresh_postgres, "serve", port=port)
+    async with beside(second, fresh_postgres) as hub:
         after = Running((port,), hub.where)
         needed = f"the tables are at {schema.head()}, this version needs {NEXT}: run `hub migrate`"
         await until_ready(after, 503, needed)
@@ -143,40 +139,32 @@ async def test_this_release_serves_while_the_next_one_migrates_and_after_and_the
         assert again.code == 0, again.said
         assert f"at {NEXT}, which is newer than this version" in again.said
         assert ask(hub.where, REVISION) == [NEXT]
-    finally:
-        await kill(hub)
-        early.send_signal(signal.SIGTERM)
-        told = await ended(early)
+    early.send_signal(signal.SIGTERM)
+    told = await ended(early)
     assert f"not ready: {needed}" in told.said
 
 
 async def test_people_would_notice_a_migration_that_waits_for_tables_in_one_go(
-    tmp_path: Path, fresh_postgres: str
+    tmp_path: Path, fresh_postgres: str, second: Second
 ) -> None:
     """The control: without the short turns."""
     release = Release.make(tmp_path / "next", ADDITIVE, turn=30)
-    hub = await spawn(tmp_path, free_port(), fresh_postgres)
-    try:
+    async with beside(second, fresh_postgres) as hub:
         bookings, migrated = await migrated_while_read(hub, release)
-    finally:
-        await kill(hub)
     assert migrated.code == 0
     assert bookings.answers["503 unavailable"] > 0
 
 
 async def test_a_file_is_migrated_by_the_next_release_s_start_and_by_nobody_while_this_one_has_it(
-    tmp_path: Path, release: Release
+    tmp_path: Path, release: Release, second: Second
 ) -> None:
-    hub = await spawn(tmp_path, free_port())
-    try:
+    async with beside(second, tmp_path / "hub.db") as hub:
         async with booking(hub) as bookings:
             refused = await release.run(hub.where, "migrate")
         assert (refused.code, refused.said.count("\n")) == (2, 1)
         assert "Another hub process is using this SQLite file" in refused.said
         assert set(bookings.answers) == {"201", "200"}
         assert ask(hub.where, REVISION) == [schema.head()]
-    finally:
-        await kill(hub)
     after = await spawn(tmp_path, free_port(), hub.where, SERVE, **release.environment)
     try:
         (kept,) = ask(hub.where, "SELECT count(*) FROM session_bookings")
@@ -185,81 +173,3 @@ async def test_a_file_is_migrated_by_the_next_release_s_start_and_by_nobody_whil
         await after.book((await after.create())["id"], "ann")
     finally:
         await kill(after)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
-    """A database of this release."""
-    if request.param == "postgresql":
-        return str(request.getfixturevalue("fresh_postgres"))
-    path = tmp_path / "hub.db"
-    assert (await ended(await begin(path, "migrate"))).code == 0
-    return path
-
-
-def columns(where: Where) -> set[str]:
-    """Those of the planted ones that are there."""
-    found = set()
-    for table, column in (("live_sessions", "mood"), ("session_bookings", "note")):
-        query = f"SELECT name FROM pragma_table_info('{table}')"
-        if not isinstance(where, Path):
-            query = f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"
-        found |= {column} & set(ask(where, query))
-    return found
-
-
-async def half_done(migrating: Process) -> None:
-    """Wait until it stands between two changes."""
-    assert migrating.stdout is not None
-    async with asyncio.timeout(2 * PATIENCE):
-        assert await migrating.stdout.readline() == b"half done\n"
-
-
-async def test_a_migration_that_is_killed_half_way_left_nothing_and_may_be_done_again(
-    pausing: Release, where: Where
-) -> None:
-    migrating = await pausing.begin(where, "migrate")
-    await half_done(migrating)
-    migrating.kill()
-    async with asyncio.timeout(PATIENCE):
-        await migrating.wait()
-    assert (columns(where), ask(where, REVISION)) == (set(), [schema.head()])
-    again = await pausing.run(where, "migrate")
-    assert again.code == 0, again.said
-    assert (columns(where), ask(where, REVISION)) == ({"mood", "note"}, [NEXT])
-
-
-async def test_of_two_that_migrate_at_once_one_does_it_and_the_other_waits_or_is_sent_away(
-    pausing: Release, where: Where
-) -> None:
-    first = await pausing.begin(where, "migrate")
-    await half_done(first)
-    second = await pausing.begin(where, "migrate")
-    if isinstance(where, Path):
-        assert (await ended(second)).code == 2
-        assert (await ended(first)).code == 0
-    else:
-        assert second.stdout is not None
-        async with asyncio.timeout(2 * PATIENCE):
-            assert b"another `hub migrate` is at work" in await second.stdout.readline()
-        assert [(await ended(one)).code for one in (first, second)] == [0, 0]
-    assert (columns(where), ask(where, REVISION)) == ({"mood", "note"}, [NEXT])
-
-
-async def test_an_index_that_was_broken_off_is_built_anew(release: Release, fresh_postgres: str) -> None:
-    state = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('ix_session_bookings_mood')"
-    with tables(fresh_postgres) as other:
-        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        other.execute("SELECT 1 FROM users")  # a snapshot: an index that is built waits for it to go
-        migrating = await release.begin(fresh_postgres, "migrate")
-        async with asyncio.timeout(2 * PATIENCE):
-            while ask(fresh_postgres, state) != [False]:  # noqa: ASYNC110  nobody is told
-                await asyncio.sleep(0.02)
-        migrating.kill()
-        ask(fresh_postgres, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%'")
-        await migrating.wait()
-        other.execute("ROLLBACK")
-    assert (ask(fresh_postgres, state), ask(fresh_postgres, REVISION)) == ([False], [schema.head()])
-    again = await release.run(fresh_postgres, "migrate")
-    assert again.code == 0, again.said
-    assert (ask(fresh_postgres, state), ask(fresh_postgres, REVISION)) == ([True], [NEXT])

@@ -27,7 +27,7 @@ CROWDED = 0.25
 
 @dataclass
 class Returns:
-    """How people were sent home, and when they knocked again."""
+    """How people were sent home, and when they were due to knock again."""
 
     codes: list[int | None] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
@@ -38,9 +38,10 @@ class Returns:
             self.codes.append(await asyncio.shield(guest.socket.closed))
             guest.stay.end("disconnected", early=LATE_READ)
             assert guest.socket.reconnect_in is not None
-            if obeys:
-                await asyncio.sleep(guest.socket.reconnect_in)
-            self.moments.append(asyncio.get_running_loop().time())
+            # When it is due, not when it was its turn in a loop that may have had no core: those would come together.
+            due = asyncio.get_running_loop().time() + (guest.socket.reconnect_in if obeys else 0.0)
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
+            self.moments.append(due)
             await guest.join_any(ports)
 
 

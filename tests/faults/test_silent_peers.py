@@ -7,7 +7,6 @@ of the others nothing comes any more, not even that they are gone.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -21,8 +20,7 @@ from tests.faults.light import Light
 from tests.faults.nodes import LONG
 from tests.proxy import Proxy
 from tests.rfc6455.frames import TEXT, frame, ping
-from tests.rfc6455.raw import HANDSHAKE, Peer, entered
-from tests.running import PATIENCE, Running, now, settings_for, token
+from tests.running import PATIENCE, Running, now, settings_for
 from tests.second import Second
 from tests.stored import Row, visits
 
@@ -35,7 +33,7 @@ LITTLE, MUCH = 100, 600
 """Questions whose answers fill a small window, and all that the hub would keep for a peer."""
 WINDOW = 4096
 SLACK = timedelta(seconds=1.5)
-"""What is said may be read so much later: a hundred say much at once, and have their turns."""
+"""What is said may be read so much later, by a hub that has others to hear."""
 
 
 @asynccontextmanager
@@ -60,20 +58,9 @@ def descriptors(second: Second) -> int:
     return len(os.listdir(f"/proc/{second.pid}/fd"))
 
 
-async def joined(stack: AsyncExitStack, hub: Running, session_id: int, sub: str) -> Peer:
-    """A participant of few words and a small window."""
-    request = HANDSHAKE.but("Authorization", f"Bearer {token(sub)}")
-    peer = await stack.enter_async_context(entered(hub, request, window=WINDOW))
-    await peer.send(frame(TEXT, json.dumps({"type": "join", "id": 1, "session": session_id}).encode()))
-    while (message := await peer.message()).get("id") != 1:
-        pass
-    assert message["type"] == "ok", message
-    return peer
-
-
-async def light(stack: AsyncExitStack, port: int, session_id: int, sub: str) -> Light:
-    """A participant who reads, and answers pings."""
-    peer = await Light.at(port, sub)
+async def light(stack: AsyncExitStack, port: int, session_id: int, sub: str, window: int | None = None) -> Light:
+    """A participant who reads, and answers pings, as long as the test does not want it otherwise."""
+    peer = await Light.at(port, sub, window=window)
     stack.callback(peer.drop)
     assert (await peer.ask(type="join", session=session_id))["type"] == "ok"
     return peer
@@ -95,12 +82,17 @@ async def book_all(hub: Running, session_id: int, *people: str) -> None:
         await hub.book(session_id, person)
 
 
-async def silenced(peers: dict[str, Peer]) -> dict[str, tuple[datetime, datetime]]:
-    """Let each ask much and read nothing any more; between which moments it was heard for the last time."""
+async def silenced(peers: dict[str, Light], other: Light) -> dict[str, tuple[datetime, datetime]]:
+    """Let each ask much and read nothing any more; between which moments it was heard for the last time.
+
+    One after the other: when the hub has answered an `other` twice, it has read what it reads of the one before.
+    """
     heard = {}
     for number, (sub, peer) in enumerate(peers.items()):
         since = now()
-        await peer.send(frame(TEXT, ping("x" * 100)) * (MUCH if number % 2 else LITTLE))
+        peer.fall_silent(frame(TEXT, ping("x" * 100)) * (MUCH if number % 2 else LITTLE))
+        for _ in range(2):
+            await other.ask(type="ping")
         heard[sub] = (since, now() + SLACK)
     return heard
 
@@ -134,10 +126,10 @@ async def test_peers_who_take_nothing_or_are_gone_are_ended_in_time_and_leave_at
         proxy = await stack.enter_async_context(Proxy(hub.port))
         for sub in gone:
             await light(stack, proxy.port, session_id, sub)
-        silent = {sub: await joined(stack, hub, session_id, sub) for sub in stuck}
+        silent = {sub: await light(stack, hub.port, session_id, sub, WINDOW) for sub in stuck}
         assert descriptors(second) == before + NOT_READING + VANISHING
 
-        heard = await silenced(silent)
+        heard = await silenced(silent, healthy[0])
         proxy.stall()
         vanished = now()
         took = await back_to(second, before, INTERVAL + TIMEOUT + 2.0)
@@ -157,8 +149,8 @@ async def test_control_a_hub_that_never_asks_keeps_them(second: Second, tmp_path
         await book_all(hub, session_id, "stuck", "gone")
         before = descriptors(second)
         proxy = await stack.enter_async_context(Proxy(hub.port))
-        await light(stack, proxy.port, session_id, "gone")
-        await silenced({"stuck": await joined(stack, hub, session_id, "stuck")})
+        gone = await light(stack, proxy.port, session_id, "gone")
+        await silenced({"stuck": await light(stack, hub.port, session_id, "stuck", WINDOW)}, gone)
         proxy.stall()
         with pytest.raises(TimeoutError):
             await back_to(second, before, 4.0)

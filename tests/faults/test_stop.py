@@ -6,12 +6,15 @@ import asyncio
 import signal
 import sys
 import threading
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.running import PATIENCE, Client, Running, bearer, free_port, kill, now, running, spawn, variables_for
+from tests.faults.beside import beside, halted
+from tests.faults.light import Light
+from tests.faults.people import crowd
+from tests.running import PATIENCE, Client, Running, free_port, kill, now, running, spawn, variables_for
+from tests.second import Second
 from tests.storm import people_counted
 from tests.tables import ask, instant
 
@@ -21,28 +24,25 @@ PEOPLE = [f"s-{number}" for number in range(50)]
 BACK = PEOPLE[:30]
 
 
-async def join_all(stack: AsyncExitStack, hub: Running, session: int, people: list[str]) -> dict[str, Client]:
+async def join_all(hub: Running, session: int, people: list[str]) -> list[Light]:
     """A joined socket for each of them."""
 
-    async def join(person: str) -> Client:
-        client = await stack.enter_async_context(Client.with_headers(hub, bearer(person)))
-        answer = await client.ask(type="join", session=session)
+    async def join(person: str) -> Light:
+        socket = await Light.at(hub.port, person)
+        answer = await socket.ask(type="join", session=session)
         assert answer["type"] == "ok", answer
-        return client
+        return socket
 
-    async with asyncio.timeout(2 * PATIENCE):
-        return {person: await join(person) for person in people}
+    return await crowd(map(join, people))
 
 
-async def stop(hub: Running, sockets: dict[str, Client]) -> None:
+async def stop(hub: Running, sockets: list[Light]) -> None:
     """SIGTERM; every socket is told when to come back, and closed to come back, and the process ends in time."""
     began = asyncio.get_running_loop().time()
     ending = asyncio.create_task(kill(hub, signal.SIGTERM))
-    for client in sockets.values():
-        assert 0 <= (await client.expect("drain"))["reconnectIn"] <= GRACE / 2
-        async with asyncio.timeout(PATIENCE):
-            await client.socket.wait_closed()
-        assert client.socket.close_code == 1012
+    async with asyncio.timeout(2 * PATIENCE):
+        assert {await socket.closed for socket in sockets} == {1012}
+    assert all(socket.reconnect_in is not None and 0 <= socket.reconnect_in <= GRACE / 2 for socket in sockets)
     assert await ending in (0, -signal.SIGTERM)
     assert asyncio.get_running_loop().time() - began < STOPS_WITHIN
 
@@ -56,19 +56,17 @@ async def test_who_comes_back_after_a_restart_is_never_seen_leaving_and_who_does
         session = (await hub.create())["id"]
         for person in PEOPLE:
             await hub.book(session, person)
-        async with AsyncExitStack() as stack:
-            sockets = await join_all(stack, hub, session, PEOPLE)
-            before = now()
-            await stop(hub, sockets)
-            after = now()
+        sockets = await join_all(hub, session, PEOPLE)
+        before = now()
+        await stop(hub, sockets)
+        after = now()
         assert ask(hub.where, "SELECT count(*) FROM session_participants WHERE left_at IS NULL") == [50]
         hub = await spawn(tmp_path, port, HUB_LEAVE_GRACE_SECONDS=str(GRACE))
-        async with AsyncExitStack() as stack:
-            host = await stack.enter_async_context(Client.at(hub, "e-7", "expert"))
+        async with Client.at(hub, "e-7", "expert") as host:
             await host.ask(type="watch", sessions=[session])
             assert (await host.expect("session"))["live"] == 50
             assert len((await host.expect("roster"))["participants"]) == 50
-            await join_all(stack, hub, session, BACK)
+            await join_all(hub, session, BACK)
             gone: set[str] = set()
             while len(gone) < len(PEOPLE) - len(BACK):
                 news = await host.expect("presence")
@@ -86,10 +84,11 @@ async def test_who_comes_back_after_a_restart_is_never_seen_leaving_and_who_does
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
-async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(tmp_path: Path, command: str) -> None:
-    hub = await spawn(tmp_path, free_port())
-    try:
-        second = await asyncio.create_subprocess_exec(
+async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(
+    tmp_path: Path, second: Second, command: str
+) -> None:
+    async with beside(second, tmp_path / "hub.db") as hub:
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "hub",
@@ -99,21 +98,17 @@ async def test_a_second_process_on_the_same_file_is_refused_with_a_sentence(tmp_
             stderr=asyncio.subprocess.STDOUT,
         )
         async with asyncio.timeout(PATIENCE):
-            said, _ = await second.communicate()
-        assert second.returncode == 2
+            said, _ = await process.communicate()
+        assert process.returncode == 2
         assert said.decode().startswith("hub: Another hub process is using this SQLite file")
         assert said.count(b"\n") == 1
         await hub.create()
-    finally:
-        await kill(hub)
 
 
 async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_nobody_was_reaped(
-    tmp_path: Path,
+    tmp_path: Path, second: Second
 ) -> None:
-    hub = await spawn(tmp_path, free_port(), HUB_LEASE_SECONDS="1", HUB_LEAVE_GRACE_SECONDS="0.5")
-    assert hub.process is not None
-    try:
+    async with beside(second, tmp_path / "hub.db", lease_seconds=1.0, leave_grace_seconds=0.5) as hub:
         session = (await hub.create())["id"]
         await hub.book(session, "ann")
         await hub.book(session, "ben")
@@ -121,9 +116,8 @@ async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_n
             visit = (await ann.ask(type="join", session=session))["participant"]
             leases = "SELECT id, state FROM nodes"
             before = ask(hub.where, leases)
-            hub.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(2.5)  # the fault itself: two leases and a half
-            hub.process.send_signal(signal.SIGCONT)
+            async with halted(second):
+                await asyncio.sleep(2.5)  # the fault itself: two leases and a half
             assert (await ann.ask(type="ping"))["type"] == "pong"
             async with Client.at(hub, "ben") as ben:
                 assert (await ben.ask(type="join", session=session))["type"] == "ok"
@@ -131,8 +125,6 @@ async def test_a_process_that_was_frozen_for_longer_than_its_lease_goes_on_and_n
             await ann.expect("session", live=1)
             assert ask(hub.where, leases) == before
             assert ask(hub.where, "SELECT reason FROM session_participants WHERE id = ?", visit) == [None]
-    finally:
-        await kill(hub)
 
 
 async def test_who_joins_at_the_very_stop_is_held_for_the_grace_like_everyone(tmp_path: Path) -> None:
