@@ -11,7 +11,7 @@ from tests.page.windows import Window, Windows
 from tests.running import Running
 from tests.tables import ask
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SEND = "#session-form [type=submit]"
 

@@ -14,13 +14,13 @@ from tests.page.test_presence import live_session
 from tests.page.windows import Window, Windows, count_of
 from tests.running import Running, running, token
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff" * 6
 TITLE = "#session-form [name=title]"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def patient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub with a grace that a reload fits in."""
     async with running(tmp_path_factory.mktemp("patient"), leave_grace_seconds=30.0) as listening:

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.page.windows import Window, Windows, count_of
 from tests.running import Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def live_session(hub: Running, *students: str) -> int:

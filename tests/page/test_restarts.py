@@ -19,7 +19,7 @@ from tests.running import START_PATIENCE, Running, free_port, kill, spawn
 from tests.storm import people_counted
 from tests.tables import ask
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KILLS = 20 if LONG else 5
 STATE = "#connection"

@@ -18,12 +18,12 @@ from tests.storm import seats_sold_once
 from tests.tables import ask
 from tests.test_rest_payments import tell
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOLD_SECONDS = 3.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hasty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub that holds a seat for three seconds only."""
     async with running(tmp_path_factory.mktemp("hasty"), hold_minutes=HOLD_SECONDS / 60) as listening:

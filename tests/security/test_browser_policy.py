@@ -13,17 +13,10 @@ from playwright.async_api import Browser
 from tests.browser import Watched, chromium, opened
 from tests.running import PATIENCE, Running, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for this module."""
-    async with chromium() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub that listens, with one session."""
     async with running(tmp_path_factory.mktemp("policy")) as listening:
