@@ -22,7 +22,7 @@ async def live_session(hub: Running, *students: str) -> int:
 
 async def test_two_people_see_each_other_come_and_go(room: Windows, hub: Running) -> None:
     session = await live_session(hub, "ann", "ben")
-    ann, ben = await room.open(hub, "ann"), await room.open(hub, "ben")
+    ann, ben = [await room.open(hub, sub, reduced_motion="no-preference") for sub in ("ann", "ben")]
     for window in (ann, ben):
         await window.visit(session)
         await window.counts(session, 0)
