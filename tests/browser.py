@@ -76,6 +76,11 @@ class Watched:
         refused = [line for line in self.console if "Content Security Policy" in line or "TrustedHTML" in line]
         return [*self.violations, *self.errors, *self.dialogs, *refused]
 
+    def forget(self) -> None:
+        """Whatever happened so far."""
+        for happened in (self.violations, self.errors, self.console, self.dialogs):
+            happened.clear()
+
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
