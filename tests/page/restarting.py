@@ -101,7 +101,8 @@ async def moves(session: int, seen: list[Window]) -> list[str]:
 
 async def never_moved(session: int, seen: list[Window]) -> None:
     """No window ever showed another count."""
-    assert await moves(session, seen) == []
+    moved = await moves(session, seen)
+    assert moved == [], moved
 
 
 async def states(window: Window) -> list[str | None]:

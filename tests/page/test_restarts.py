@@ -23,7 +23,8 @@ async def test_after_a_restart_both_are_back_without_a_reload_and_the_count_neve
         await never_moved(session, seen)
         for window in seen:
             told = await states(window)
-            assert (told[0], told[1], told[-1]) == ("open", "waiting", "open"), told
+            lost = 2 if told[1] == "connecting" else 1  # the hub may tell it to come back at once, and is gone by then
+            assert (told[0], told[lost], told[-1]) == ("open", "waiting", "open"), told
 
 
 async def test_control_a_count_that_moves_for_a_moment_is_recorded(room: Windows, hub: Running) -> None:
