@@ -47,6 +47,9 @@ ARGUMENTS = (
 )
 """Without a sandbox, as CI is root in a container; it sees 127.0.0.1 alone, and has nothing else to ask for."""
 
+STILL = {"reduced_motion": "reduce"}
+"""A window in which something beats costs a twelfth of a core as long as it is open."""
+
 LISTENER = """
 addEventListener("securitypolicyviolation", (event) =>
   hubTestViolation(`${event.effectiveDirective} ${event.blockedURI} ${event.sample}`));
@@ -72,6 +75,11 @@ class Watched:
         """Whatever happened that must not."""
         refused = [line for line in self.console if "Content Security Policy" in line or "TrustedHTML" in line]
         return [*self.violations, *self.errors, *self.dialogs, *refused]
+
+    def forget(self) -> None:
+        """Whatever happened so far."""
+        for happened in (self.violations, self.errors, self.console, self.dialogs):
+            happened.clear()
 
 
 @asynccontextmanager
@@ -99,9 +107,9 @@ async def launched(program: str) -> AsyncIterator[Browser]:
 async def opened(browser: Browser, url: str, **context: Any) -> AsyncIterator[Watched]:
     """A page of a person's own at `url`, loaded; `context` is Playwright's (`bypass_csp`, `viewport`, `locale` …).
 
-    An empty `url` opens nothing yet, so that routes can be set before.
+    An empty `url` opens nothing yet, so that routes can be set before. Nothing moves in it unless `context` says so.
     """
-    alone = await browser.new_context(**context)
+    alone = await browser.new_context(**STILL | context)
     try:
         page = await alone.new_page()
         page.set_default_timeout(PATIENCE_MS)

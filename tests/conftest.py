@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 
 from hub.store.postgresql import PostgresDatabase
+from tests.browser import chromium
 from tests.house import House, house_at, house_on
 from tests.running import PATIENCE, Place, Running, running, running_twice
 from tests.second import Second
@@ -91,6 +93,13 @@ async def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     """The same, one for all tests of a module, which run in its loop; each test makes its own sessions."""
     async with a_hub(request, tmp_path_factory.mktemp("shared")) as listening:
         yield listening
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for all tests, as its start takes as long as a test; they run in the session's loop."""
+    async with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -9,22 +9,15 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser import Watched, chromium, opened
+from tests.browser import Watched, opened
 from tests.running import running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PHONE = {"width": 390, "height": 844}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for this module."""
-    async with chromium() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """Where the reference of a hub is."""
     async with running(tmp_path_factory.mktemp("docs")) as hub:
@@ -37,19 +30,34 @@ async def loaded(watched: Watched) -> Page:
     return watched.page
 
 
-async def test_the_filter_leaves_what_has_all_words_and_says_how_much(browser: Browser, url: str) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def whole(browser: Browser, url: str) -> AsyncIterator[Watched]:
+    """The page, loaded once for what can be seen without loading it anew."""
     async with opened(browser, url) as watched:
-        page = await loaded(watched)
-        await page.get_by_label("Filter the reference").fill("SESSION_FULL POST")
-        await page.get_by_text("2 found").wait_for()
-        shown = await page.locator("article.item:visible").evaluate_all("all => all.map((one) => one.id)")
-        assert sorted(shown) == ["post_one_book", "post_one_join"]
-        assert await page.locator("#nav a:visible").count() == 3  # and their part
-        await page.get_by_label("Filter the reference").fill("no such thing")
-        await page.get_by_text("Nothing has all of these words.").wait_for()
-        await page.evaluate("location.hash = '#get_one'")
-        await page.locator("#get_one:visible").wait_for()  # an anchor brings back what was filtered out
-        assert watched.faults == []
+        await loaded(watched)
+        yield watched
+
+
+async def test_every_link_within_the_page_leads_somewhere(whole: Watched) -> None:
+    anchors = await whole.page.locator("a[href^='#']").evaluate_all("all => all.map((one) => one.hash.slice(1))")
+    there = set(await whole.page.locator("[id]").evaluate_all("all => all.map((one) => one.id)"))
+    assert len(anchors) > 150
+    assert set(anchors) <= there
+    assert {"routes", "say", "tell", "close-codes", "closes", "types", "schema-BookingView", "get_one"} <= there
+
+
+async def test_the_filter_leaves_what_has_all_words_and_says_how_much(whole: Watched) -> None:
+    page = whole.page
+    await page.get_by_label("Filter the reference").fill("SESSION_FULL POST")
+    await page.get_by_text("2 found").wait_for()
+    shown = await page.locator("article.item:visible").evaluate_all("all => all.map((one) => one.id)")
+    assert sorted(shown) == ["post_one_book", "post_one_join"]
+    assert await page.locator("#nav a:visible").count() == 3  # and their part
+    await page.get_by_label("Filter the reference").fill("no such thing")
+    await page.get_by_text("Nothing has all of these words.").wait_for()
+    await page.evaluate("location.hash = '#get_one'")
+    await page.locator("#get_one:visible").wait_for()  # an anchor brings back what was filtered out
+    assert whole.faults == []
 
 
 async def test_the_place_where_one_is_is_marked(browser: Browser, url: str) -> None:
@@ -116,13 +124,3 @@ async def test_on_a_phone_the_contents_open_and_close_and_nothing_is_wider_than_
         await page.locator("#nav").wait_for(state="hidden")
         await page.locator("#here", has_text="join").wait_for()
         assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-
-
-async def test_every_link_within_the_page_leads_somewhere(browser: Browser, url: str) -> None:
-    async with opened(browser, url) as watched:
-        page = await loaded(watched)
-        anchors = await page.locator("a[href^='#']").evaluate_all("all => all.map((one) => one.hash.slice(1))")
-        there = set(await page.locator("[id]").evaluate_all("all => all.map((one) => one.id)"))
-        assert len(anchors) > 150
-        assert set(anchors) <= there
-        assert {"routes", "say", "tell", "close-codes", "closes", "types", "schema-BookingView", "get_one"} <= there

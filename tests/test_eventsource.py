@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page
+import pytest
+from playwright.async_api import Browser, Page
 
-from tests.browser import chromium, opened
+from tests.browser import opened
 from tests.running import API, free_port, kill, spawn
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LISTEN = """
 (url) => {
@@ -30,14 +33,14 @@ async def told(page: Page, last: str) -> list[tuple[str, int]]:
 
 
 async def test_a_page_of_another_origin_is_told_and_comes_back_after_a_restart_with_the_state_of_then(
-    tmp_path: Path,
+    browser: Browser, tmp_path: Path
 ) -> None:
     port = free_port()
     origin = f"http://localhost:{port}"  # another than http://127.0.0.1, where the stream is
     hub = await spawn(tmp_path, port, HUB_ALLOWED_ORIGINS=origin)
     try:
         session = (await hub.create())["id"]
-        async with chromium() as browser, opened(browser, f"{origin}/favicon.ico", bypass_csp=True) as watched:
+        async with opened(browser, f"{origin}/favicon.ico", bypass_csp=True) as watched:
             page = watched.page
             await page.evaluate(LISTEN, f"{hub.url}{API}/{session}/events")
             assert await told(page, "1") == [("1", 0)]

@@ -20,11 +20,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, WebSocket
 
 from benchmarks import constants, sizing
-from tests.browser import chromium, opened
+from tests.browser import opened
 from tests.conforming import PRICE
 from tests.running import PATIENCE, SECRET, WEBHOOK_SECRET, Client, Running, bearer, free_port, running, token
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -49,19 +49,12 @@ def defined(source: str, name: str, **names: Any) -> Any:
     return names[name]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub that lets pages of `THEIRS` in."""
     folder = tmp_path_factory.mktemp("readme")
     async with running(folder, allowed_origins=frozenset({THEIRS})) as listening:
         yield listening
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for this module."""
-    async with chromium() as started:
-        yield started
 
 
 @asynccontextmanager

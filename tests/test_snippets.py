@@ -18,15 +18,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 
 from hub.web.examples import BODIES
 from hub.web.forms import PaymentMessage
-from tests.browser import Watched, chromium, opened
+from tests.browser import Watched, opened
 from tests.processes import missing
 from tests.running import API, PATIENCE, Running, running, token
 from tests.test_rest_payments import signed
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NO_CURL = "install curl (Debian: `apt-get install curl`)"
 EXPERT, STUDENT = token("e-7", "expert", "Dr. Jane Smith"), token("ann")
@@ -36,22 +37,22 @@ CURLRC = 'silent\ninclude\nnoproxy = "*"\n'
 Operation = dict[str, Any]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub that listens."""
     async with running(tmp_path_factory.mktemp("snippets")) as listening:
         yield listening
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def docs(hub: Running) -> AsyncIterator[Watched]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def docs(browser: Browser, hub: Running) -> AsyncIterator[Watched]:
     """Its reference, in a browser."""
-    async with chromium() as browser, opened(browser, f"{hub.url}/docs") as watched:
+    async with opened(browser, f"{hub.url}/docs") as watched:
         await watched.page.locator("#status").wait_for(state="hidden")
         yield watched
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def operations(hub: Running) -> list[Operation]:
     """All of the reference's operations."""
     async with hub.http() as http:

@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.browser import chromium
 from tests.client.javascript import without
 from tests.client.steering import DRIVER, Steered, in_chromium, in_node, site
 from tests.faults.nodes import LONG
@@ -21,24 +20,17 @@ from tests.processes import free_port
 from tests.proxy import Proxy
 from tests.running import Client, Running, bearer, kill, running, spawn, token
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RESTARTS = 20 if LONG else 1
 Steering = Callable[..., AbstractAsyncContextManager[Steered]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def origin() -> AsyncIterator[str]:
     """The origin of the pages that import the client."""
     async with site(DRIVER) as address:
         yield address
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for this module."""
-    async with chromium() as started:
-        yield started
 
 
 @pytest.fixture(params=["node", "chromium"])
@@ -47,7 +39,7 @@ def steering(request: pytest.FixtureRequest, origin: str, browser: Browser) -> S
     return in_node if request.param == "node" else partial(in_chromium, browser, origin)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hub(tmp_path_factory: pytest.TempPathFactory, origin: str) -> AsyncIterator[Running]:
     """A hub with a long grace."""
     async with running(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from tests.browser import Watched, chromium, opened
+from playwright.async_api import Browser
+
+from tests.browser import Watched, opened
 from tests.running import Running, token
 
 
@@ -15,11 +17,10 @@ def jane() -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def document(hub: Running) -> AsyncIterator[Watched]:
+async def document(browser: Browser, hub: Running) -> AsyncIterator[Watched]:
     """A document to mount parts in; one for all tests of a file, since to open it takes longer than a test."""
-    async with chromium() as browser:
-        async with opened(browser, "", timezone_id="Africa/Nairobi", locale="en-GB") as watched:
-            # The reference's own script would miss what the parts take the place of.
-            await watched.page.route("**/static/docs.js", lambda route: route.fulfill(content_type="text/javascript"))
-            await watched.page.goto(f"{hub.url}/docs")
-            yield watched
+    async with opened(browser, "", timezone_id="Africa/Nairobi", locale="en-GB") as watched:
+        # The reference's own script would miss what the parts take the place of.
+        await watched.page.route("**/static/docs.js", lambda route: route.fulfill(content_type="text/javascript"))
+        await watched.page.goto(f"{hub.url}/docs")
+        yield watched

@@ -7,21 +7,20 @@ import re
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.page.windows import Window, Windows
+from tests.page.windows import Window
 from tests.running import Running
 from tests.tables import ask
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SEND = "#session-form [type=submit]"
 
 
-async def expert_at(room: Windows, hub: Running, route: str) -> Window:
-    """An expert with the form open."""
-    expert = await room.open(hub, "e-7", "expert", excused=("status of 422",))
-    await expert.show(route)
+async def at_form(expert: Window) -> None:
+    """The form of a new session is open."""
+    expert.excused = ("status of 422",)
+    await expert.show("#/new")
     await expert.page.locator("#session-form").wait_for()
-    return expert
 
 
 def named(window: Window, name: str) -> Locator:
@@ -41,10 +40,10 @@ def named(window: Window, name: str) -> Locator:
     ],
 )
 async def test_wrong_input_names_its_field_and_nothing_is_made(
-    room: Windows, hub: Running, name: str, value: str
+    expert: Window, hub: Running, name: str, value: str
 ) -> None:
     before = ask(hub.where, "SELECT count(*) FROM live_sessions")
-    expert = await expert_at(room, hub, "#/new")
+    await at_form(expert)
     await named(expert, "title").fill("Soil and water")
     await named(expert, name).fill(value)
     await expert.page.locator(SEND).click()
@@ -57,16 +56,18 @@ async def test_wrong_input_names_its_field_and_nothing_is_made(
     assert ask(hub.where, "SELECT count(*) FROM live_sessions") == before
 
 
-async def test_an_expert_makes_a_session_and_changes_it_and_others_see_both(room: Windows, hub: Running) -> None:
-    watcher, expert = await room.open(hub), await expert_at(room, hub, "#/new")
+async def test_an_expert_makes_a_session_and_changes_it_and_others_see_both(
+    expert: Window, visitor: Window, hub: Running
+) -> None:
+    await at_form(expert)
     await named(expert, "title").fill("Grafting by hand")
     await named(expert, "maxParticipants").fill("7")
     await expert.page.locator(SEND).click()
     await expert.page.locator('[data-status="scheduled"] [data-field="title"]').filter(has_text="Grafting").wait_for()
     (session,) = ask(hub.where, "SELECT id FROM live_sessions WHERE title = 'Grafting by hand'")
-    title = watcher.says(session, "title")
+    title = visitor.says(session, "title")
     await expect(title).to_have_text("Grafting by hand")
-    await expect(watcher.says(session, "seats")).to_contain_text("7")
+    await expect(visitor.says(session, "seats")).to_contain_text("7")
     await expert.show(f"#/sessions/{session}/edit")
     await expect(named(expert, "title")).to_have_value("Grafting by hand")
     await named(expert, "title").fill("Grafting by night")
@@ -76,27 +77,26 @@ async def test_an_expert_makes_a_session_and_changes_it_and_others_see_both(room
     assert ask(hub.where, "SELECT max_participants, version FROM live_sessions WHERE id = ?", session) == [(7, 2)]
 
 
-async def test_back_and_forward_go_between_the_list_and_a_session(room: Windows, hub: Running) -> None:
+async def test_back_and_forward_go_between_the_list_and_a_session(visitor: Window, hub: Running) -> None:
     session = (await hub.create(title="Hedges"))["id"]
-    watcher = await room.open(hub)
-    await watcher.part(session, "a").filter(has_text="Hedges").click()
-    await expect(watcher.page).to_have_url(re.compile(rf"#/sessions/{session}$"))
-    calendar = watcher.page.locator('[data-action="calendar"]')
+    await visitor.part(session, "a").filter(has_text="Hedges").click()
+    await expect(visitor.page).to_have_url(re.compile(rf"#/sessions/{session}$"))
+    calendar = visitor.page.locator('[data-action="calendar"]')
     await calendar.wait_for()
-    await expect(watcher.says(session, "countdown")).to_have_text(re.compile(r"\d"))
-    await watcher.page.go_back()
-    await watcher.page.locator("#q").wait_for()
-    await watcher.part(session).wait_for()
-    await watcher.page.go_forward()
+    await expect(visitor.says(session, "countdown")).to_have_text(re.compile(r"\d"))
+    await visitor.page.go_back()
+    await visitor.page.locator("#q").wait_for()
+    await visitor.part(session).wait_for()
+    await visitor.page.go_forward()
     await calendar.wait_for()
-    await watcher.page.reload()
+    await visitor.page.reload()
     await calendar.wait_for()
 
 
 @pytest.mark.parametrize("route", ["#/sessions/999999", "#/sessions/none", "#/sessions/999999/edit", "#/nowhere"])
-async def test_an_address_that_leads_nowhere_says_so_and_leads_back(room: Windows, hub: Running, route: str) -> None:
+async def test_an_address_that_leads_nowhere_says_so_and_leads_back(expert: Window, hub: Running, route: str) -> None:
     await hub.create()
-    expert = await room.open(hub, "e-7", "expert", excused=("/api/live-sessions/999999)",))
+    expert.excused = ("/api/live-sessions/999999)",)
     await expert.show(route)
     await expert.page.get_by_text(re.compile("There is nothing at this address|There is no such session")).wait_for()
     await expect(expert.page).to_have_title(re.compile("Not found|No such session"))

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser import Watched
 from tests.page.alone import document, jane
 from tests.running import Client, Running, now, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MOUNT = """async ({ id, actor }) => {
   const { ExpertParts } = await import("/static/expert.js");
@@ -31,17 +31,17 @@ CROWD = 2_000
 ROWS_AT_MOST = 50
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub in this process; each test makes its own session."""
     async with running(tmp_path_factory.mktemp("expert")) as listening:
         yield listening
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def watched(hub: Running) -> AsyncIterator[Watched]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def watched(browser: Browser, hub: Running) -> AsyncIterator[Watched]:
     """A page for all of this module's parts."""
-    async with document(hub) as page:
+    async with document(browser, hub) as page:
         yield page
 
 
@@ -148,11 +148,11 @@ async def test_who_was_here_stays_while_the_connection_is_lost(watched: Watched,
         await expect(here).to_have_count(0)
 
 
-async def test_once_it_has_ended_nobody_is_still_here_without_any_waiting(hub: Running) -> None:
+async def test_once_it_has_ended_nobody_is_still_here_without_any_waiting(browser: Browser, hub: Running) -> None:
     session = await hub.create()
     await hub.start(session["id"])
     await hub.book(session["id"], "s-1")
-    async with document(hub) as alone, Client.at(hub, "s-1") as client:
+    async with document(browser, hub) as alone, Client.at(hub, "s-1") as client:
         assert (await client.ask(type="join", session=session["id"]))["type"] == "ok"
         async with parts_of(alone, (await hub.call("GET", f"/{session['id']}")).json()["data"]) as page:
             row = page.locator("[data-part=attendance] tr[data-person=s-1]")

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser import Watched
 from tests.page.alone import document, jane
 from tests.running import EXPERT, PATIENCE, Running, now, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MOUNT = """async ({ session, actor }) => {
   const { SessionForm } = await import("/static/form.js");
@@ -27,17 +27,17 @@ MOUNT = """async ({ session, actor }) => {
 }"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub in this process; each test makes its own session."""
     async with running(tmp_path_factory.mktemp("form")) as listening:
         yield listening
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def watched(hub: Running) -> AsyncIterator[Watched]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def watched(browser: Browser, hub: Running) -> AsyncIterator[Watched]:
     """A page for all of this module's forms."""
-    async with document(hub) as page:
+    async with document(browser, hub) as page:
         yield page
 
 

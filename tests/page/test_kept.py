@@ -14,25 +14,23 @@ from tests.page.test_presence import live_session
 from tests.page.windows import Window, Windows, count_of
 from tests.running import Running, running, token
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff" * 6
 TITLE = "#session-form [name=title]"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def patient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub with a grace that a reload fits in."""
     async with running(tmp_path_factory.mktemp("patient"), leave_grace_seconds=30.0) as listening:
         yield listening
 
 
-async def typing(room: Windows, hub: Running) -> Window:
-    """An expert with something typed in the form of a new session."""
-    expert = await room.open(hub, "e-7", "expert")
+async def typing(expert: Window) -> None:
+    """Something is typed in the form of a new session."""
     await expert.show("#/new")
     await expert.page.locator(TITLE).fill("Half a thought")
-    return expert
 
 
 async def become(expert: Window, sub: str) -> None:
@@ -43,7 +41,8 @@ async def become(expert: Window, sub: str) -> None:
 
 
 async def test_what_was_typed_waits_until_the_same_expert_signs_in_again(room: Windows, hub: Running) -> None:
-    expert = await typing(room, hub)
+    expert = await room.open(hub, "e-7", "expert")
+    await typing(expert)
     await expert.page.locator("#sign-out").click()
     await expert.page.get_by_text("This is for experts").wait_for()
     await expect(expert.page.locator("main")).to_contain_text("kept until its author signs in again")
@@ -56,8 +55,8 @@ async def test_what_was_typed_waits_until_the_same_expert_signs_in_again(room: W
     await expert.page.locator('[data-status="scheduled"] h1').filter(has_text="Half a thought").wait_for()
 
 
-async def test_a_form_with_something_typed_is_not_left_without_being_asked(room: Windows, hub: Running) -> None:
-    expert = await typing(room, hub)
+async def test_a_form_with_something_typed_is_not_left_without_being_asked(expert: Window) -> None:
+    await typing(expert)
     await expert.show("#/")
     dialog = expert.page.get_by_role("dialog")
     await dialog.get_by_role("button", name="Stay").click()
@@ -72,24 +71,23 @@ async def test_a_form_with_something_typed_is_not_left_without_being_asked(room:
     await expert.page.locator("#q").wait_for()
 
 
-async def test_what_was_looked_for_is_there_after_a_reload_and_on_the_way_back(room: Windows, hub: Running) -> None:
+async def test_what_was_looked_for_is_there_after_a_reload_and_on_the_way_back(visitor: Window, hub: Running) -> None:
     found, other = [(await hub.create(title=title))["id"] for title in ("Beekeeping", "Pruning")]
-    watcher = await room.open(hub)
-    await watcher.page.locator("#q").fill("beekeep")
-    await watcher.page.get_by_text("Seats left", exact=True).click()
-    await expect(watcher.page).to_have_url(re.compile(r"#/\?q=beekeep&available=true$"))
-    await expect(watcher.part(other)).to_have_count(0)
-    await watcher.page.reload()
+    await visitor.page.locator("#q").fill("beekeep")
+    await visitor.page.get_by_text("Seats left", exact=True).click()
+    await expect(visitor.page).to_have_url(re.compile(r"#/\?q=beekeep&available=true$"))
+    await expect(visitor.part(other)).to_have_count(0)
+    await visitor.page.reload()
     for _ in range(2):
-        await watcher.part(found).wait_for()
-        await expect(watcher.page.locator("#q")).to_have_value("beekeep")
-        await expect(watcher.page.locator("[name=available]")).to_be_checked()
-        await expect(watcher.part(other)).to_have_count(0)
-        await watcher.part(found, "a").filter(has_text="Beekeeping").click()
-        await watcher.page.get_by_text("All sessions").click()
-    await watcher.show("#/")
-    await watcher.part(other).wait_for()
-    await expect(watcher.page.locator("#q")).to_have_value("")
+        await visitor.part(found).wait_for()
+        await expect(visitor.page.locator("#q")).to_have_value("beekeep")
+        await expect(visitor.page.locator("[name=available]")).to_be_checked()
+        await expect(visitor.part(other)).to_have_count(0)
+        await visitor.part(found, "a").filter(has_text="Beekeeping").click()
+        await visitor.page.get_by_text("All sessions").click()
+    await visitor.show("#/")
+    await visitor.part(other).wait_for()
+    await expect(visitor.page.locator("#q")).to_have_value("")
 
 
 async def test_a_reload_is_no_leave(room: Windows, patient: Running) -> None:
@@ -110,15 +108,15 @@ async def test_a_reload_is_no_leave(room: Windows, patient: Running) -> None:
 
 
 @pytest.mark.parametrize("stored", ["{", "[]", '"x"', "null", '{"person": "ann", "sessions": 3, "at": 9e15}'])
-async def test_what_is_stored_may_make_no_sense(room: Windows, hub: Running, stored: str) -> None:
-    window = await room.open(hub, excused=("/demo/people)",))
-    await window.page.evaluate(
+async def test_what_is_stored_may_make_no_sense(visitor: Window, stored: str) -> None:
+    visitor.excused = ("/demo/people)",)
+    await visitor.page.evaluate(
         "text => { for (const key of ['hub-visits', 'hub-person']) sessionStorage[key] = text }", stored
     )
-    await window.page.reload()
-    await window.page.evaluate("text => { sessionStorage['hub-visits'] = text }", stored)
-    await sign_in(window.watched, token("ann"))
-    kept = await window.page.evaluate(
+    await visitor.page.reload()
+    await visitor.page.evaluate("text => { sessionStorage['hub-visits'] = text }", stored)
+    await sign_in(visitor.watched, token("ann"))
+    kept = await visitor.page.evaluate(
         """async text => {
           sessionStorage["hub-person"] = text;
           document.documentElement.dataset.demo = "";
@@ -128,7 +126,7 @@ async def test_what_is_stored_may_make_no_sense(room: Windows, hub: Running, sto
         stored,
     )
     assert kept is None
-    await window.page.evaluate("delete document.documentElement.dataset.demo")
+    await visitor.page.evaluate("delete document.documentElement.dataset.demo")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -153,8 +151,8 @@ async def test_a_long_name_covers_nothing_and_one_can_sign_out(room: Windows, hu
 
 
 @pytest.mark.parametrize("tail", ["", "/edit"])
-async def test_a_session_that_is_missing_is_asked_for_once(room: Windows, hub: Running, tail: str) -> None:
-    expert = await room.open(hub, "e-7", "expert", excused=("/999999)",))
+async def test_a_session_that_is_missing_is_asked_for_once(expert: Window, hub: Running, tail: str) -> None:
+    expert.excused = ("/999999)",)
     asked: list[str] = []
     expert.page.on("request", lambda request: asked.append(request.url) if "/999999" in request.url else None)
     await expert.show(f"#/sessions/999999{tail}")
@@ -168,9 +166,8 @@ async def test_a_session_that_is_missing_is_asked_for_once(room: Windows, hub: R
     assert len(asked) == 1
 
 
-async def test_an_ended_session_that_nobody_booked_says_so(room: Windows, hub: Running) -> None:
+async def test_an_ended_session_that_nobody_booked_says_so(expert: Window, hub: Running) -> None:
     session = await live_session(hub)
-    expert = await room.open(hub, "e-7", "expert")
     await expert.visit(session)
     bookings = expert.page.locator('[data-part="bookings"]')
     await expect(bookings).to_contain_text("Nobody has booked yet.")
@@ -178,8 +175,7 @@ async def test_an_ended_session_that_nobody_booked_says_so(room: Windows, hub: R
     await expect(bookings).to_contain_text("Nobody booked.")
 
 
-async def test_the_inputs_of_a_row_are_level(room: Windows, hub: Running) -> None:
-    expert = await room.open(hub, "e-7", "expert")
+async def test_the_inputs_of_a_row_are_level(expert: Window) -> None:
     await expert.show("#/new")
     await expert.page.locator("#session-form").wait_for()
     for pair in (("startsAt", "timezone"), ("price", "currency"), ("meetingPassword", "rosterVisibility")):

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.page.windows import Window, Windows, count_of
 from tests.running import Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def live_session(hub: Running, *students: str) -> int:
@@ -22,7 +22,7 @@ async def live_session(hub: Running, *students: str) -> int:
 
 async def test_two_people_see_each_other_come_and_go(room: Windows, hub: Running) -> None:
     session = await live_session(hub, "ann", "ben")
-    ann, ben = await room.open(hub, "ann"), await room.open(hub, "ben")
+    ann, ben = [await room.open(hub, sub, reduced_motion="no-preference") for sub in ("ann", "ben")]
     for window in (ann, ben):
         await window.visit(session)
         await window.counts(session, 0)
@@ -44,14 +44,15 @@ async def test_two_people_see_each_other_come_and_go(room: Windows, hub: Running
     await ann.names("ann")
 
 
-async def test_the_count_moves_in_the_list_of_somebody_who_only_looks(room: Windows, hub: Running) -> None:
+async def test_the_count_moves_in_the_list_of_somebody_who_only_looks(
+    visitor: Window, ann: Window, hub: Running
+) -> None:
     session = await live_session(hub, "ann")
-    watcher, ann = await room.open(hub), await room.open(hub, "ann")
-    await watcher.counts(session, 0)
+    await visitor.counts(session, 0)
     await ann.enter(session)
-    await watcher.counts(session, 1)
+    await visitor.counts(session, 1)
     await ann.press(session, "leave")
-    await watcher.counts(session, 0)
+    await visitor.counts(session, 0)
 
 
 async def test_a_second_tab_is_no_second_participant(room: Windows, hub: Running) -> None:
@@ -77,18 +78,16 @@ async def test_a_second_tab_is_no_second_participant(room: Windows, hub: Running
     assert after.startswith("1")
 
 
-async def expert_of(room: Windows, hub: Running, session: int) -> Window:
-    """The session's owner before its page."""
-    expert = await room.open(hub, "e-7", "expert")
+async def before_it(expert: Window, session: int) -> None:
+    """The session's owner is at its page."""
     await expert.visit(session)
     await expert.button(session, "edit").wait_for()
-    return expert
 
 
-async def test_the_expert_starts_and_ends_it_and_both_see_that(room: Windows, hub: Running) -> None:
+async def test_the_expert_starts_and_ends_it_and_both_see_that(ann: Window, expert: Window, hub: Running) -> None:
     session = (await hub.create())["id"]
     await hub.book(session, "ann")
-    ann, expert = await room.open(hub, "ann"), await expert_of(room, hub, session)
+    await before_it(expert, session)
     await ann.visit(session)
     await ann.has_status(session, "scheduled")
     await expert.press(session, "start")
@@ -101,9 +100,11 @@ async def test_the_expert_starts_and_ends_it_and_both_see_that(room: Windows, hu
     assert await ann.button(session, "leave").count() == 0
 
 
-async def test_the_experts_roster_chart_and_attendance_move_as_people_come(room: Windows, hub: Running) -> None:
+async def test_the_experts_roster_chart_and_attendance_move_as_people_come(
+    ann: Window, expert: Window, hub: Running
+) -> None:
     session = await live_session(hub, "ann", "ben")
-    ann, expert = await room.open(hub, "ann"), await expert_of(room, hub, session)
+    await before_it(expert, session)
     await ann.visit(session)
     chart = expert.page.locator('[data-part="chart"]')
     bookings = expert.page.locator('[data-part="bookings"] tr[data-booking]')

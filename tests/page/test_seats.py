@@ -18,29 +18,31 @@ from tests.storm import seats_sold_once
 from tests.tables import ask
 from tests.test_rest_payments import tell
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOLD_SECONDS = 3.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hasty(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub that holds a seat for three seconds only."""
     async with running(tmp_path_factory.mktemp("hasty"), hold_minutes=HOLD_SECONDS / 60) as listening:
         yield listening
 
 
-async def two_before(room: Windows, hub: Running, **changes: Any) -> tuple[int, Window, Window]:
+async def before(hub: Running, ann: Window, ben: Window, **changes: Any) -> int:
     """A new session, and two people in the list who could book a seat of it."""
-    session = (await hub.create(**changes))["id"]
-    ann, ben = await room.open(hub, "ann", excused=REFUSED), await room.open(hub, "ben", excused=REFUSED)
+    session: int = (await hub.create(**changes))["id"]
     for window in (ann, ben):
+        window.excused = REFUSED
         await window.button(session, "book").wait_for()
-    return session, ann, ben
+    return session
 
 
-async def test_the_last_seat_is_taken_in_one_window_and_the_others_button_changes(room: Windows, hub: Running) -> None:
-    session, ann, ben = await two_before(room, hub, maxParticipants=1)
+async def test_the_last_seat_is_taken_in_one_window_and_the_others_button_changes(
+    ann: Window, ben: Window, hub: Running
+) -> None:
+    session = await before(hub, ann, ben, maxParticipants=1)
     await ann.press(session, "book")
     await ann.button(session, "cancelBooking").wait_for()
     await expect(ben.button(session, "book")).to_have_count(0)
@@ -65,15 +67,16 @@ async def pressed_at_once(session: int, *rivals: Window) -> list[int]:
         await window.page.route("**/book", together)
         async with window.page.expect_response("**/book") as answered:
             await window.press(session, "book")
+        await window.page.unroute("**/book", together)
         return (await answered.value).status
 
     return await asyncio.gather(*(press(window) for window in rivals))
 
 
 async def test_of_two_who_press_at_once_one_gets_the_last_seat_and_the_other_a_sentence(
-    room: Windows, hub: Running
+    ann: Window, ben: Window, hub: Running
 ) -> None:
-    session, ann, ben = await two_before(room, hub, maxParticipants=1)
+    session = await before(hub, ann, ben, maxParticipants=1)
     answers = await pressed_at_once(session, ann, ben)
     assert sorted(answers) == [201, 409]
     winner, loser = (ann, ben) if answers[0] == 201 else (ben, ann)
@@ -84,8 +87,8 @@ async def test_of_two_who_press_at_once_one_gets_the_last_seat_and_the_other_a_s
     assert seats_sold_once(hub.where, session) == []
 
 
-async def test_with_two_seats_left_both_who_press_at_once_get_one(room: Windows, hub: Running) -> None:
-    session, ann, ben = await two_before(room, hub, maxParticipants=2)
+async def test_with_two_seats_left_both_who_press_at_once_get_one(ann: Window, ben: Window, hub: Running) -> None:
+    session = await before(hub, ann, ben, maxParticipants=2)
     assert await pressed_at_once(session, ann, ben) == [201, 201]
     for window in (ann, ben):
         await window.button(session, "cancelBooking").wait_for()
@@ -93,7 +96,8 @@ async def test_with_two_seats_left_both_who_press_at_once_get_one(room: Windows,
 
 
 async def test_a_held_seat_counts_down_and_is_free_again_when_nobody_pays(room: Windows, hasty: Running) -> None:
-    session, ann, ben = await two_before(room, hasty, maxParticipants=1, price=PRICE)
+    ann, ben = await room.open(hasty, "ann"), await room.open(hasty, "ben")
+    session = await before(hasty, ann, ben, maxParticipants=1, price=PRICE)
     await ann.press(session, "book")
     hold = ann.says(session, "hold")
     await expect(hold).to_contain_text(re.compile("0:0[0-3]"))
@@ -106,8 +110,8 @@ async def test_a_held_seat_counts_down_and_is_free_again_when_nobody_pays(room: 
     assert len(told) > 2, told
 
 
-async def test_a_held_seat_is_seen_to_be_paid(room: Windows, hub: Running) -> None:
-    session, ann, _ = await two_before(room, hub, maxParticipants=5, price=PRICE)
+async def test_a_held_seat_is_seen_to_be_paid(ann: Window, ben: Window, hub: Running) -> None:
+    session = await before(hub, ann, ben, maxParticipants=5, price=PRICE)
     await ann.visit(session)
     await ann.press(session, "book")
     await expect(ann.says(session, "hold")).to_contain_text(re.compile("1[45]:[0-9][0-9]"))

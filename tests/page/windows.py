@@ -62,6 +62,15 @@ class Window:
         """Go to one of the page's own addresses, as its links do."""
         await self.page.evaluate("route => { location.hash = route }", route)
 
+    async def home(self) -> None:
+        """Go to the list; what was typed is given up."""
+        await self.show("#/")
+        leave = self.page.get_by_role("dialog").get_by_role("button", name="Leave")
+        await leave.or_(self.page.locator("#q")).first.wait_for()
+        if await leave.is_visible():
+            await leave.click()
+        await self.page.locator("#groups[aria-busy=false]").wait_for()
+
     async def visit(self, session_id: int) -> None:
         """Go to a session's own page, and wait until it and its count are there."""
         await self.show(f"#/sessions/{session_id}")
@@ -137,6 +146,7 @@ class Windows:
     browser: Browser
     stack: AsyncExitStack
     all: list[Window] = field(default_factory=list)
+    lasting: dict[str, Window] = field(default_factory=dict)
 
     async def open(
         self,
@@ -163,6 +173,20 @@ class Windows:
         await window.connected()
         await watched.page.locator("#groups[aria-busy=false]").wait_for()
         return window
+
+    @asynccontextmanager
+    async def lent(self, hub: Running, sub: str = "", role: str = "student") -> AsyncIterator[Window]:
+        """The window of `sub`, for one test after the other: each answers for its faults, and leaves it at the list.
+
+        What failed to come back is not lent again.
+        """
+        window = self.lasting.pop(sub, None) or await self.open(hub, sub, role)
+        window.excused = ()
+        window.watched.forget()
+        yield window
+        assert not window.faults, window.faults
+        await window.home()
+        self.lasting[sub] = window
 
 
 @asynccontextmanager

@@ -11,24 +11,25 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.browser import Watched, chromium, opened
+from tests.page.alone import document
 from tests.running import PATIENCE, Running, running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for this module."""
-    async with chromium() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
     """A hub that listens, with one session."""
     async with running(tmp_path_factory.mktemp("policy")) as listening:
         await listening.create()
         yield listening
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def attacked(browser: Browser, hub: Running) -> AsyncIterator[Watched]:
+    """A window for one attack after the other, each on a document of its own."""
+    async with document(browser, hub) as watched:
+        yield watched
 
 
 async def test_c1_the_page_and_the_reference_work_under_their_policy(browser: Browser, hub: Running) -> None:
@@ -55,11 +56,12 @@ async def test_c1_the_page_and_the_reference_work_under_their_policy(browser: Br
         "document.body.append(Object.assign(document.createElement('img'), {src: 'http://127.0.0.1:1/'}))",
     ],
 )
-async def test_c1_the_policy_stops_what_a_hole_would_let_in(browser: Browser, hub: Running, attack: str) -> None:
-    async with opened(browser, f"{hub.url}/docs") as watched:
-        await watched.page.evaluate(f"() => {{ try {{ {attack} }} catch {{}} }}")
-        await until_violated(watched)
-        assert await watched.page.evaluate("window.canary") is None
+async def test_c1_the_policy_stops_what_a_hole_would_let_in(attacked: Watched, hub: Running, attack: str) -> None:
+    await attacked.page.goto(f"{hub.url}/docs")
+    attacked.forget()
+    await attacked.page.evaluate(f"() => {{ try {{ {attack} }} catch {{}} }}")
+    await until_violated(attacked)
+    assert await attacked.page.evaluate("window.canary") is None
 
 
 async def until_violated(watched: Watched) -> None:

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Route
 
-from tests.browser import Watched, chromium, opened, sign_in
+from tests.browser import Watched, opened, sign_in
 from tests.running import EXPERT, PATIENCE, Client, Running, bearer, running, token
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RAN = "window.canary=1"
 PAYLOADS: Mapping[str, str] = {
@@ -87,14 +87,7 @@ class World:
         assert (await client.ask(type="join", session=session_id))["type"] == "ok"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for this module."""
-    async with chromium() as running_browser:
-        yield running_browser
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """The hub of payloads."""
     async with running(tmp_path_factory.mktemp("xss")) as hub, AsyncExitStack() as stack:

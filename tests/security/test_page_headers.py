@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -165,17 +164,27 @@ MALFORMED: dict[str, tuple[Handshake, int]] = {
 }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def doors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mapping[bool, Running]]:
+    """Hubs that take a socket: directly, and through ASGI."""
+    async with (
+        running(tmp_path_factory.mktemp("direct"), serving_as={"direct": True}) as direct,
+        running(tmp_path_factory.mktemp("asgi"), serving_as={"direct": False}) as asgi,
+    ):
+        yield {True: direct, False: asgi}
+
+
 @pytest.mark.parametrize("tls", [{}, TLS], ids=["plain", "tls"])
 @pytest.mark.parametrize(
     ("direct", "name"), [(True, name) for name in HANDSHAKES | MALFORMED] + [(False, name) for name in HANDSHAKES]
 )
 async def test_c1_a_refused_handshake_says_it_as_well(
-    tmp_path: Path, direct: bool, name: str, tls: dict[str, str]
+    doors: Mapping[bool, Running], direct: bool, name: str, tls: dict[str, str]
 ) -> None:
     handshake, status = (HANDSHAKES | MALFORMED)[name]
     for header, value in tls.items():
         handshake = handshake.but(header, value)
-    async with running(tmp_path, serving_as={"direct": direct}) as hub, reach(hub) as peer:
+    async with reach(doors[direct]) as peer:
         answer = await peer.ask(handshake)
 
     assert answer.status == status
