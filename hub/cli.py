@@ -5,9 +5,11 @@ What a command does is imported when it is called: else `hub --version` would ta
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,12 @@ class Interruptible(click.Group):
 
 @click.group(cls=Interruptible, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="live-session-hub")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Live sessions: scheduled, booked and seen live. Settings are HUB_* variables; see the README."""
+    # What is imported stays: to look through it for garbage again and again takes a tenth of a start.
+    context.call_on_close(partial(gc.set_threshold, *gc.get_threshold()))
+    gc.set_threshold(100_000, 20, 100)
     if os.getpid() == 1:
         # The first process of a container, to which no signal comes that it does not ask for. A hub that serves does.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
