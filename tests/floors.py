@@ -68,6 +68,7 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
 LATE: Mapping[str, tuple[str, ...]] = {
     "hub.cli": ("hub.commands",),
     "hub.commands.serve": ("hub.commands",),
+    "hub.demo": ("hub.crowd",),
     "hub.app": ("hub.bus.redis",),
     "hub.standing": ("hub.bus.redis", "hub.store.condition"),
     "hub.store.opening": ("hub.store.sqlite", "hub.store.postgresql"),
