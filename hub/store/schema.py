@@ -9,12 +9,20 @@ import re
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, column, select, table
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, select
+
+from hub.store.tables import metadata
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 NAME = re.compile(r"v(\w+?)_\w+\.py")
 """Of the file of a migration: it begins with the revision."""
-VERSION = table("alembic_version", column("version_num"))
+VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32)),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""As Alembic makes it."""
 
 
 def upgrade(connection: Connection) -> str:
@@ -26,11 +34,24 @@ def upgrade(connection: Connection) -> str:
     if connection.dialect.name == "sqlite":
         with connection.begin():
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            if current(connection) != head():
+            if _is_empty(connection):
+                _make(connection)
+            elif current(connection) != head():
                 _apply(connection)
     else:
         _apply(connection)
     return head()
+
+
+def _is_empty(connection: Connection) -> bool:
+    return connection.exec_driver_sql("SELECT 1 FROM sqlite_schema LIMIT 1").first() is None
+
+
+def _make(connection: Connection) -> None:
+    """Make the tables as they are declared, which is what the migrations come to, without their library."""
+    metadata.create_all(connection, checkfirst=False)
+    VERSION.create(connection, checkfirst=False)
+    connection.execute(insert(VERSION).values(version_num=head()))
 
 
 def _apply(connection: Connection) -> None:
