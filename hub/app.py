@@ -22,7 +22,6 @@ from hub import instruments, machine
 from hub.audit import Audit
 from hub.bus import Bus
 from hub.bus.memory import MemoryBus
-from hub.bus.redis import RedisBus
 from hub.clock import Clock, SharedClock, utc_now
 from hub.domain.events import Present
 from hub.domain.model import LeaveReason, Session
@@ -207,7 +206,7 @@ def build(settings: Settings, *, clock: Clock | None = None, more_routes: Sequen
     """
     database = database_at(settings.database_url)
     key, accepted = settings.secret_key or b"", settings.secret_keys_accepted
-    bus: Bus = RedisBus(settings.redis_url, key, accepted) if settings.redis_url else MemoryBus()
+    bus = _bus(settings.redis_url, key, accepted)
     shared = SharedClock() if clock is None and database.shared else None
     clock = clock or shared or utc_now
     ledger = Ledger(database, bus.publish, clock)
@@ -237,6 +236,14 @@ def build(settings: Settings, *, clock: Clock | None = None, more_routes: Sequen
     services = _services(hub, vault, clock, streams)
     hub.app = _application(hub, services, _gate(settings, tokens, bus), more_routes)
     return hub
+
+
+def _bus(redis_url: str | None, key: bytes, accepted: Sequence[bytes]) -> Bus:
+    if redis_url is None:
+        return MemoryBus()
+    from hub.bus.redis import RedisBus
+
+    return RedisBus(redis_url, key, accepted)
 
 
 def _tokens(settings: Settings, clock: Clock) -> Tokens:
@@ -310,8 +317,8 @@ def _application(hub: Hub, services: Services, gate: TokenGate, more_routes: Seq
         pages.Health(hub.readiness),
         hub.metrics.text,
         CONTENT_TYPE,
-        openapi.document(table),
-        asyncapi.document(),
+        partial(openapi.document, table),
+        asyncapi.document,
     )
     origins = sorted(hub.settings.allowed_origins)
     cors = partial(

@@ -25,7 +25,6 @@ from starlette.routing import Route
 from hub import logs
 from hub.app import Hub, build
 from hub.clock import utc_now
-from hub.crowd import Crowd
 from hub.domain import booking, sessions
 from hub.domain.model import Price, RosterVisibility, Session, Status
 from hub.domain.payments import PaymentType
@@ -156,7 +155,11 @@ def run(settings: Settings, crowd: int, keep: bool) -> None:
         hub.database.claim()
         if unused is not None:
             click.echo("hub: the demo signs with a secret of its own: HUB_JWT_SECRET is not used", err=True)
-        hub.companions += [partial(_seeded, hub), partial(Crowd, hub, secret, crowd)]
+        hub.companions.append(partial(_seeded, hub))
+        if crowd:
+            from hub.crowd import Crowd
+
+            hub.companions.append(partial(Crowd, hub, secret, crowd))
         hub.listening = lambda url: click.echo(f"hub: the demo is at {url}/ - press Ctrl+C to stop", err=True)
         serve(hub, bound)
 

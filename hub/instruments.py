@@ -9,8 +9,6 @@ from importlib.metadata import version
 from typing import Protocol
 
 from hub.bus import Bus
-from hub.bus.redis import RedisBus
-from hub.bus.redis.servers import Figures
 from hub.leases import Lease, Reaper
 from hub.ledger import Ledger
 from hub.looplag import LoopLag
@@ -116,10 +114,10 @@ def _ledger(house: House) -> Readers:
 
 def _bus(house: House) -> Readers:
     bus, comparing = house.bus, house.comparing
-    counts = bus.figures if isinstance(bus, RedisBus) else Figures()
+    counts = bus.figures
     return {
-        "hub_bus_up": lambda: _is_up(bus),
-        "hub_bus_lag_seconds": lambda: bus.delays,
+        "hub_bus_up": lambda: bus.healthy,
+        "hub_bus_lag_seconds": lambda: counts.delays,
         "hub_bus_published_total": lambda: counts.published,
         "hub_bus_delivered_total": lambda: counts.delivered,
         "hub_bus_dropped_total": lambda: counts.dropped,
@@ -127,10 +125,6 @@ def _bus(house: House) -> Readers:
         "hub_bus_reconnects_total": lambda: counts.reconnects,
         "hub_revisions_healed_total": lambda: comparing.healed,
     }
-
-
-def _is_up(bus: Bus) -> bool:
-    return not isinstance(bus, RedisBus) or bus.healthy
 
 
 def _leases(house: House) -> Readers:

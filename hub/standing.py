@@ -11,11 +11,8 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from hub import machine, redisurl
-from hub.bus.redis.condition import condition as redis_condition
-from hub.checks import beside
-from hub.checks.bus import version
+from hub.beside import beside
 from hub.settings import Settings, remark
-from hub.store.condition import condition
 from hub.values import shown
 
 ASK_SECONDS = 2.0
@@ -63,6 +60,8 @@ async def _database(settings: Settings) -> str:
     name = shown(settings.database_url)
     if not settings.postgresql:
         return f"SQLite {sqlite3.sqlite_version}, {name}"
+    from hub.store.condition import condition
+
     server = None
     try:
         async with asyncio.timeout(ASK_SECONDS):
@@ -75,12 +74,14 @@ async def _database(settings: Settings) -> str:
 async def _bus(settings: Settings) -> str:
     if settings.redis_url is None:
         return "in memory"
+    from hub.bus.redis.condition import condition
+
     where = redisurl.parse(settings.redis_url)
     said = SILENT
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            (first, *_) = await redis_condition(settings.redis_url)
-            said = version(first.facts) if first.fault is None else SILENT
+            (first, *_) = await condition(settings.redis_url)
+            said = first.version if first.fault is None else SILENT
     except TimeoutError:
         pass
     kind = "Redis" if where.kind is redisurl.Kind.SINGLE else f"Redis by {where.kind.value}"

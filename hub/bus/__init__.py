@@ -6,6 +6,7 @@ What is followed is a topic: a session's id, from 1, or CATALOG for whatever cha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hub.domain.events import SessionChanged
@@ -21,12 +22,39 @@ Hear = Callable[[bytes, bytes], None]
 """Takes who says it, a random name for as long as that process lives, and the note."""
 
 
+@dataclass(slots=True)
+class Figures:
+    """What a bus counts since its start."""
+
+    published: int = 0
+    """Announcements that a server took."""
+
+    dropped: int = 0
+    """Announcements that no server took: it was away, or too many waited."""
+
+    delivered: int = 0
+    """Announcements of other processes that were handed on here."""
+
+    undecodable: int = 0
+    """Announcements that could not be read."""
+
+    reconnects: int = 0
+    """Times that a lost subscription was made anew."""
+
+    delays: Spread = field(default_factory=Spread)
+    """Seconds from publishing to delivery, as far as this process can tell."""
+
+
 class Bus(Protocol):
     """At most once, in order for each publisher, no history. Only `follow` and `answers` wait, and not for long."""
 
     @property
-    def delays(self) -> Spread:
-        """Seconds from publishing to delivery, as far as this process can tell."""
+    def figures(self) -> Figures:
+        """What it counts; the same object always."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it works, as far as is known without asking; needs the loop."""
 
     def subscribe(self, deliver: Deliver, missed: Callable[[], None]) -> None:
         """Call `deliver` with each change of what is followed, on the event loop; `missed` when some may be lost."""

@@ -6,16 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-from hub.bus import Deliver, Hear
+from hub.bus import Deliver, Figures, Hear
 from hub.domain.events import SessionChanged
-from hub.tally import Spread
 
 
 class MemoryBus:
     """Delivers at once, in order, without serializing; nothing is ever missed."""
 
+    healthy = True
+
     def __init__(self) -> None:
-        self.delays = Spread()
+        self.figures = Figures()
         self._deliver: list[Deliver] = []
 
     def subscribe(self, deliver: Deliver, missed: Callable[[], None]) -> None:
@@ -31,7 +32,7 @@ class MemoryBus:
         begun = time.perf_counter()
         for deliver in self._deliver:
             deliver(change, None)
-        self.delays.add(time.perf_counter() - begun)
+        self.figures.delays.add(time.perf_counter() - begun)
 
     async def follow(self, topics: Iterable[int]) -> None:
         """Everything is heard."""

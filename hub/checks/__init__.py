@@ -6,13 +6,11 @@ All looks are at once, each for five seconds at most; nothing is changed, and no
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
+from hub.beside import beside
 from hub.bus.redis.condition import condition as redis_condition
 from hub.checks import addresses, bus, database, keys, machine
 from hub.checks import settings as variables
@@ -22,9 +20,8 @@ from hub.keys import JWKS_SECONDS
 from hub.settings import Settings, examined
 from hub.store.condition import condition
 
-__all__ = ["ABOUT", "RED", "Finding", "beside", "run"]
+__all__ = ["ABOUT", "RED", "Finding", "run"]
 
-T = TypeVar("T")
 LOOK_SECONDS = 5.0
 Findings = Iterable[Finding]
 SILENT = {
@@ -72,18 +69,3 @@ async def _database(settings: Settings, clock: Callable[[], datetime]) -> Findin
 
 async def _bus(settings: Settings) -> Findings:
     return bus.findings(settings, await redis_condition(settings.redis_url) if settings.redis_url else [])
-
-
-async def beside(work: Callable[[], T]) -> T:
-    """What `work` returns, in a thread that nothing waits for at the end: a frozen server may hold it for ever."""
-    future: Future[T] = Future()
-
-    def carry_out() -> None:
-        future.set_running_or_notify_cancel()
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=carry_out, name="hub-check", daemon=True).start()
-    return await asyncio.wrap_future(future)

@@ -39,20 +39,13 @@ def _of(settings: Settings, server: Condition) -> Iterator[Finding]:
         mend = MENDS.get(server.trouble or "", ELSE)
         yield red(BUS, f"Redis does not answer as it should at {server.address} ({server.fault})", mend)
         return
-    said = f"Redis answers at {server.address} ({version(server.facts)}), a message came round in "
+    said = f"Redis answers at {server.address} ({server.version}), a message came round in "
     said += f"{server.round_trip * 1000:.1f} ms"
     if server.round_trip > SLOW_SECONDS:
         yield yellow(BUS, f"{said}, which is slow", "look at the way there, and at what else that server does")
     else:
         yield green(BUS, said)
     yield from _biting(settings, server)
-
-
-def version(facts: dict[str, str]) -> str:
-    """Which server it is, as far as it says."""
-    if number := facts.get("valkey_version"):
-        return f"Valkey {number}"
-    return f"version {facts.get('redis_version', 'not told')}"
 
 
 def _biting(settings: Settings, server: Condition) -> Iterator[Finding]:

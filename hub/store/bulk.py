@@ -28,7 +28,6 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
 Rows = Sequence[Mapping[str, Any]]
@@ -93,7 +92,7 @@ def _run(connection: Connection, statement: Insert, rows: Rows) -> None:
 
 @cache
 def _insert(table: Table, dialect: str, columns: tuple[str, ...]) -> Insert:
-    return insert(table) if dialect == "sqlite" else _from_arrays(postgresql.insert(table), table, columns)
+    return insert(table) if dialect == "sqlite" else _from_arrays(insert(table), table, columns)
 
 
 def _from_arrays(statement: Kind, table: Table, columns: tuple[str, ...]) -> Kind:
@@ -110,10 +109,14 @@ def _without_length(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 @cache
 def _upsert(table: Table, dialect: str, columns: tuple[str, ...]) -> Insert:
     if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
         own = sqlite.insert(table)
         newest = {name: own.excluded[name] for name in columns if name != "id"}
         changed = or_(*(table.c[name] != value for name, value in newest.items()))
         return own.on_conflict_do_update(index_elements=[table.c.id], set_=newest, where=changed)
+    from sqlalchemy.dialects import postgresql
+
     other = _from_arrays(postgresql.insert(table), table, columns)
     newest = {name: other.excluded[name] for name in columns if name != "id"}
     changed = or_(*(table.c[name] != value for name, value in newest.items()))

@@ -20,6 +20,7 @@ __all__ = [
     "Connection",
     "Database",
     "Locked",
+    "NotMigrated",
     "Unusable",
     "border",
     "snapshot",
@@ -41,6 +42,10 @@ class Unusable(Exception):
 
 class AlreadyRunning(Unusable):
     """Another hub process is using this SQLite file; one machine is one process, many need PostgreSQL and Redis."""
+
+
+class NotMigrated(Exception):
+    """The tables can't be brought up to date; the message says why."""
 
 
 class Locked(Unavailable):

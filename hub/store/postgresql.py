@@ -19,13 +19,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from alembic.util import CommandError
 from sqlalchemy import Connection, Dialect, NullPool, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from hub.errors import Unavailable, Undecided
-from hub.store.database import AWAY, Database, Locked, Unusable, border, tell_refusal
+from hub.store.database import AWAY, Database, Locked, NotMigrated, Unusable, border, tell_refusal
 from hub.store.migrating import migrate, state_of
 from hub.store.threads import ConnectionThreads, Limits
 from hub.values import shown
@@ -101,7 +100,7 @@ class PostgresDatabase(Database):
         """Bring the tables up to date; the revision reached. Raises Unusable."""
         try:
             return await asyncio.to_thread(migrate, self._engine)
-        except (SQLAlchemyError, CommandError) as error:
+        except (SQLAlchemyError, NotMigrated) as error:
             why = str(error.orig).strip() if isinstance(error, DBAPIError) else error
             raise Unusable(f"the database {shown(self.url)} can't be used: {why}") from error
 

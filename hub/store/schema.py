@@ -1,26 +1,32 @@
-"""Bringing the tables up to date, from migrations inside the package."""
+"""Where the tables are in their history, and bringing them up to date.
+
+Alembic applies the migrations; it is imported only where there are some to apply, since that takes longer than to look.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, select
 
+from hub.store.tables import metadata
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", "hub:migrations")
-    if connection is not None:
-        config.attributes["connection"] = connection
-    return config
+MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
+NAME = re.compile(r"v(\w+?)_\w+\.py")
+"""Of the file of a migration: it begins with the revision."""
+VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32)),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""As Alembic makes it."""
 
 
 def upgrade(connection: Connection) -> str:
-    """Apply every migration not yet applied; answers the revision reached.
+    """Apply every migration not yet applied; answers the revision reached. Raises NotMigrated.
 
     On SQLite in one transaction, for which others wait. On PostgreSQL each in its own, so that its locks are held for
     no longer than it takes: `hub.store.migrating` sees to it that nobody else does the same.
@@ -28,27 +34,54 @@ def upgrade(connection: Connection) -> str:
     if connection.dialect.name == "sqlite":
         with connection.begin():
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            command.upgrade(_config(connection), "head")
+            if _is_empty(connection):
+                _make(connection)
+            elif current(connection) != head():
+                _apply(connection)
     else:
-        command.upgrade(_config(connection), "head")
+        _apply(connection)
     return head()
 
 
+def _is_empty(connection: Connection) -> bool:
+    return connection.exec_driver_sql("SELECT 1 FROM sqlite_schema LIMIT 1").first() is None
+
+
+def _make(connection: Connection) -> None:
+    """Make the tables as they are declared, which is what the migrations come to, without their library."""
+    metadata.create_all(connection, checkfirst=False)
+    VERSION.create(connection, checkfirst=False)
+    connection.execute(insert(VERSION).values(version_num=head()))
+
+
+def _apply(connection: Connection) -> None:
+    from hub.store import history
+
+    history.apply(connection)
+
+
 @cache
+def _revisions() -> list[str]:
+    """Of all migrations, oldest first."""
+    names = (NAME.fullmatch(file.name) for file in MIGRATIONS.iterdir())
+    return sorted(name[1] for name in names if name)
+
+
 def head() -> str:
     """The newest revision this version of the hub knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return _revisions()[-1]
 
 
-@cache
 def knows(revision: str) -> bool:
     """Whether this version of the hub has that migration."""
-    return any(script.revision == revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    return revision in _revisions()
 
 
 def current(connection: Connection) -> str | None:
     """The revision the database is at; None where there are no tables yet."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not connection.dialect.has_table(connection, VERSION.name):
+        return None
+    return connection.execute(select(VERSION)).scalar_one_or_none()
 
 
 def behind(connection: Connection) -> str | None:

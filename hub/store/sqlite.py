@@ -12,14 +12,13 @@ import os
 from collections.abc import Callable
 from typing import IO, TypeVar
 
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from hub.errors import Unavailable
 from hub.store import schema
-from hub.store.database import AlreadyRunning, Database, Unusable, border
+from hub.store.database import AlreadyRunning, Database, NotMigrated, Unusable, border
 from hub.store.threads import ConnectionThreads
 
 T = TypeVar("T")
@@ -62,7 +61,7 @@ class SqliteDatabase(Database):
             self._writer = ConnectionThreads("hub-writer", 1, lambda: _writer(self._engine))
             self._readers = ConnectionThreads("hub-reader", READERS, lambda: _reader(self._engine))
             await self._writer.run(schema.upgrade)
-        except (OSError, SQLAlchemyError, CommandError, Unavailable) as error:
+        except (OSError, SQLAlchemyError, NotMigrated, Unavailable) as error:
             await self.close()
             cause = error.__cause__ if isinstance(error, Unavailable) else error
             why = cause.orig if isinstance(cause, DBAPIError) else cause

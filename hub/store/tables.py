@@ -20,7 +20,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
+    event,
     func,
     literal,
     text,
@@ -68,6 +70,19 @@ def clock(connection: Connection, now: datetime) -> ColumnElement[datetime]:
     if connection.dialect.name == "sqlite":
         return literal(now, Instant)
     return func.transaction_timestamp(type_=Instant)
+
+
+def _partial(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
+    """An index of those rows alone. PostgreSQL's word for it is added there: it would bring that dialect everywhere."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, info={"postgresql_where": where})
+
+
+@event.listens_for(metadata, "before_create")
+def _on_postgresql(target: MetaData, connection: Connection, **_: object) -> None:
+    if connection.dialect.name == "postgresql":
+        for table in target.tables.values():
+            for index in table.indexes:
+                index.dialect_kwargs.update(index.info)
 
 
 def _one_of(column: str, *values: str) -> str:
@@ -163,27 +178,9 @@ session_bookings = Table(
     CheckConstraint("(status = 'cancelled') = (cancelled_at IS NOT NULL)", name="cancelled_at"),
     CheckConstraint("status <> 'confirmed' OR confirmed_at IS NOT NULL", name="confirmed_at"),
     CheckConstraint("(price_amount IS NULL) = (price_currency IS NULL)", name="price_whole"),
-    Index(
-        "uq_session_bookings_one_live_booking",
-        "session_id",
-        "user_id",
-        unique=True,
-        sqlite_where=LIVE_BOOKING,
-        postgresql_where=LIVE_BOOKING,
-    ),
-    Index(
-        "ix_session_bookings_holds",
-        "session_id",
-        "expires_at",
-        sqlite_where=PENDING_BOOKING,
-        postgresql_where=PENDING_BOOKING,
-    ),
-    Index(
-        "ix_session_bookings_lapsing",
-        "expires_at",
-        sqlite_where=PENDING_BOOKING,
-        postgresql_where=PENDING_BOOKING,
-    ),
+    _partial("uq_session_bookings_one_live_booking", "session_id", "user_id", unique=True, where=LIVE_BOOKING),
+    _partial("ix_session_bookings_holds", "session_id", "expires_at", where=PENDING_BOOKING),
+    _partial("ix_session_bookings_lapsing", "expires_at", where=PENDING_BOOKING),
     Index("ix_session_bookings_session", "session_id", "created_at", "id"),
     Index("ix_session_bookings_user", "user_id", "created_at", "id"),
 )
@@ -208,27 +205,9 @@ session_participants = Table(
     ),
     CheckConstraint("(left_at IS NULL) = (reason IS NULL)", name="left_with_a_reason"),
     CheckConstraint("left_at IS NULL OR left_at >= joined_at", name="never_negative"),
-    Index(
-        "uq_session_participants_one_open_visit",
-        "session_id",
-        "connection_id",
-        unique=True,
-        sqlite_where=OPEN_VISIT,
-        postgresql_where=OPEN_VISIT,
-    ),
-    Index(
-        "ix_session_participants_open",
-        "session_id",
-        "user_id",
-        sqlite_where=OPEN_VISIT,
-        postgresql_where=OPEN_VISIT,
-    ),
-    Index(
-        "ix_session_participants_open_node",
-        "node_id",
-        sqlite_where=OPEN_VISIT,
-        postgresql_where=OPEN_VISIT,
-    ),
+    _partial("uq_session_participants_one_open_visit", "session_id", "connection_id", unique=True, where=OPEN_VISIT),
+    _partial("ix_session_participants_open", "session_id", "user_id", where=OPEN_VISIT),
+    _partial("ix_session_participants_open_node", "node_id", where=OPEN_VISIT),
     Index("ix_session_participants_session", "session_id", "user_id", "joined_at"),
 )
 

@@ -12,7 +12,6 @@ from hub import samples, views
 from hub.domain.payments import Outcome, PaymentType
 from hub.errors import InvalidInput
 from hub.web import forms
-from hub.web.calendar import entry
 from hub.web.exports import attendance_csv
 from hub.web.http import JSON, Operation
 from hub.web.payments import OutcomeView
@@ -79,12 +78,11 @@ def answer(operation: Operation, name: str) -> Any:
     if name == "get_one_events":
         told = samples.state()
         return {"event": "session", "id": str(told.revision), "data": views.encode(told).decode()}
-    text = (
-        attendance_csv(samples.attendance())
-        if name == "get_one_attendance_csv"
-        else entry(samples.SCHEDULED, samples.CREATED, samples.CREATED)
-    )
-    return text.decode()
+    if name == "get_one_attendance_csv":
+        return attendance_csv(samples.attendance()).decode()
+    from hub.web.calendar import entry
+
+    return entry(samples.SCHEDULED, samples.CREATED, samples.CREATED).decode()
 
 
 def _whole(operation: Operation, data: Any) -> Any:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from hub import views
 from hub.protection import ASKED_AGAIN
-from hub.web.calendar import entry
 from hub.web.files import names
 from hub.web.http import Answer, Call
 from hub.web.rest import Rest
@@ -43,6 +42,8 @@ class Exports:
         if names([call.headers.get("if-none-match", "")], headers["etag"]):
             return Answer(status=304, headers=headers, content=b"", media_type=CALENDAR)
         headers["content-disposition"] = f'attachment; filename="session-{call.session_id}.ics"'
+        from hub.web.calendar import entry
+
         content = entry(seen.session, seen.edited_at, self.rest.clock())
         return Answer(content=content, headers=headers, media_type=CALENDAR)
 

@@ -97,6 +97,21 @@ def keep(content: bytes, media_type: str) -> Kept:
     return Kept(content, media_type)
 
 
+@dataclass(slots=True)
+class Made:
+    """A document that is made when it is first asked for, by `make`, and kept."""
+
+    make: Callable[[], bytes]
+    media_type: str
+    _kept: Kept | None = None
+
+    async def answer(self, request: Request) -> Response:
+        """As Kept does."""
+        if self._kept is None:
+            self._kept = keep(await asyncio.to_thread(self.make), self.media_type)
+        return await self._kept.answer(request)
+
+
 class Files:
     """A folder's files as they were when this was made, for pages of every origin: the client is among them."""
 

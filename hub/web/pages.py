@@ -15,7 +15,7 @@ from hub import views
 from hub.errors import Unavailable
 from hub.protection import UNKEPT
 from hub.readiness import Readiness
-from hub.web.files import TYPES, Files, keep
+from hub.web.files import TYPES, Files, Made, keep
 from hub.web.problems import problem
 
 STATIC = next(
@@ -113,9 +113,13 @@ def demo_page() -> Route:
 
 
 def routes(
-    health: Health, metrics: Callable[[], bytes], metrics_type: str, openapi: bytes, asyncapi: bytes
+    health: Health,
+    metrics: Callable[[], bytes],
+    metrics_type: str,
+    openapi: Callable[[], bytes],
+    asyncapi: Callable[[], bytes],
 ) -> list[BaseRoute]:
-    """The routes; files and documents are made once, at start."""
+    """The routes; files are read once, at start; the documents are made when they are first asked for."""
 
     async def figures(request: Request) -> Response:
         return Response(metrics(), media_type=metrics_type, headers={"cache-control": UNKEPT})
@@ -125,8 +129,8 @@ def routes(
         "/healthz": health.alive,
         "/readyz": health.ready,
         "/metrics": figures,
-        "/openapi.json": keep(openapi, JSON).answer,
-        "/asyncapi.json": keep(asyncapi, JSON).answer,
+        "/openapi.json": Made(openapi, JSON).answer,
+        "/asyncapi.json": Made(asyncapi, JSON).answer,
         "/": files["index.html"].answer,
         "/docs": files["docs.html"].answer,
         "/favicon.ico": files["favicon.svg"].answer,

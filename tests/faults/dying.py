@@ -10,6 +10,7 @@ from typing import Any
 
 from hub import cli
 from hub.app import Hub, build
+from hub.commands import single
 from hub.settings import Settings
 
 TASKS = ("bus", "ledger", "lease", "reaper", "comparing", "lag", "readiness")
@@ -39,5 +40,5 @@ def built(settings: Settings, **more: Any) -> Hub:
 
 if __name__ == "__main__":
     TASK = sys.argv.pop(1)
-    cli.build = built  # type: ignore[attr-defined]  # a name that it only imports, and calls
+    single.build = built  # type: ignore[attr-defined]  # a name that it only imports, and calls
     cli.main()

@@ -8,19 +8,22 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, create_mock_engine, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
-from hub.store import schema
+from hub.store import history, schema
 from hub.store.tables import metadata
 
 
 @pytest.fixture
 def migrated(tmp_path: Path) -> Iterator[Connection]:
-    """A database that `hub migrate` would leave."""
+    """A database that every migration was applied to, one after the other."""
     engine = create_engine(f"sqlite:///{tmp_path / 'hub.db'}")
     with engine.connect() as connection:
-        schema.upgrade(connection)
+        with connection.begin():
+            history.apply(connection)
         connection.exec_driver_sql("PRAGMA foreign_keys=ON")
         connection.rollback()
         yield connection
@@ -28,24 +31,58 @@ def migrated(tmp_path: Path) -> Iterator[Connection]:
 
 
 def _definitions(connection: Connection) -> dict[str, str]:
-    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+    query = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
     return {name: " ".join(sql.split()) for name, sql in connection.exec_driver_sql(query)}
+
+
+def _constraints(definitions: dict[str, str]) -> dict[str, list[str]]:
+    return {name: sorted(sql.replace("(", ",").split(",")) for name, sql in definitions.items()}
 
 
 def test_migrating_leaves_nothing_that_the_tables_would_still_change(migrated: Connection) -> None:
     assert compare_metadata(MigrationContext.configure(migrated), metadata) == []
 
 
-def test_migrated_tables_are_the_declared_ones_to_the_letter(migrated: Connection, tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path / 'declared.db'}")
-    with engine.connect() as declared:
-        metadata.create_all(declared)
+def test_migrated_tables_are_the_declared_ones_of_a_new_file_to_the_letter(
+    migrated: Connection, tmp_path: Path
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'new.db'}")
+    with engine.connect() as new:
+        schema.upgrade(new)
 
-        def constraints(definitions: dict[str, str]) -> dict[str, list[str]]:
-            return {name: sorted(sql.replace("(", ",").split(",")) for name, sql in definitions.items()}
-
-        assert constraints(_definitions(migrated)) == constraints(_definitions(declared))
+        assert _constraints(_definitions(migrated)) == _constraints(_definitions(new))
+        assert len(_definitions(new)) > len(metadata.tables)
+        assert schema.current(migrated) == schema.current(new) == schema.head()
     engine.dispose()
+
+
+def test_a_file_of_an_older_version_is_migrated(migrated: Connection) -> None:
+    newest = _definitions(migrated)
+    migrated.exec_driver_sql("DROP TABLE attendance_totals")
+    migrated.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+    migrated.commit()
+
+    schema.upgrade(migrated)
+
+    assert _constraints(_definitions(migrated)) == _constraints(newest)
+    assert schema.current(migrated) == schema.head()
+
+
+def test_the_revisions_are_those_that_alembic_finds() -> None:
+    found = [script.revision for script in ScriptDirectory(str(schema.MIGRATIONS.parent)).walk_revisions()]
+    assert schema.head() == found[0]
+    assert all(schema.knows(revision) for revision in found)
+    assert not schema.knows("9999")
+
+
+def test_the_partial_indexes_are_so_on_postgresql_too() -> None:
+    said: list[str] = []
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own, without annotations
+    engine = create_mock_engine("postgresql://", lambda one, *_: said.append(str(one.compile(dialect=dialect))))
+    metadata.create_all(engine, checkfirst=False)
+    partial = {one.split(" INDEX ")[1].split()[0] for one in said if " INDEX " in one and " WHERE " in one}
+    assert partial == {index.name for table in metadata.tables.values() for index in table.indexes if index.info}
+    assert "uq_session_bookings_one_live_booking" in partial
 
 
 def test_migrating_again_changes_nothing(migrated: Connection) -> None:

@@ -12,9 +12,9 @@ from dataclasses import replace
 from itertools import count
 
 from hub import redisurl
-from hub.bus import CATALOG, Deliver, Hear, wire
+from hub.bus import CATALOG, Deliver, Figures, Hear, wire
 from hub.bus.redis.link import Ears, Link
-from hub.bus.redis.servers import AWAY, Figures, Layout, Outage, Servers, alone, pause
+from hub.bus.redis.servers import AWAY, Layout, Outage, Servers, alone, pause
 from hub.domain.events import SessionChanged
 from hub.errors import Unavailable
 from hub.tally import Spread

@@ -39,6 +39,13 @@ class Condition:
         self.fault = "no answer in time" if isinstance(error, TimeoutError) else told(error)
         self.trouble = _kind(error)
 
+    @property
+    def version(self) -> str:
+        """Which server it is, as far as it says."""
+        if number := self.facts.get("valkey_version"):
+            return f"Valkey {number}"
+        return f"version {self.facts.get('redis_version', 'not told')}"
+
 
 def _kind(error: BaseException) -> str:
     if isinstance(error, AuthenticationError):

@@ -13,8 +13,9 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as Refused
 
+from hub.bus import Figures
 from hub.bus.redis.sender import Sender
-from hub.bus.redis.servers import AWAY, Figures, Outage, Servers, drop, pause
+from hub.bus.redis.servers import AWAY, Outage, Servers, drop, pause
 from hub.redisurl import Address
 
 BEAT_SECONDS = 1.0

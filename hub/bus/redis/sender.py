@@ -11,7 +11,8 @@ from collections.abc import Callable
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from hub.bus.redis.servers import ANSWER_SECONDS, AWAY, Figures, Outage, Servers, drop, pause
+from hub.bus import Figures
+from hub.bus.redis.servers import ANSWER_SECONDS, AWAY, Outage, Servers, drop, pause
 from hub.redisurl import Address
 
 Announcement = tuple[bytes, bytes]

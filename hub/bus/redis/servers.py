@@ -23,7 +23,6 @@ from redis.exceptions import ConnectionError as Refused
 from redis.exceptions import RedisError
 
 from hub.redisurl import Address, Kind, RedisUrl
-from hub.tally import Spread
 
 log = logging.getLogger("hub.bus")
 
@@ -196,26 +195,3 @@ class Outage:
         if self.on:
             log.warning("%s works again", self.what)
         self.on = False
-
-
-@dataclass(slots=True)
-class Figures:
-    """What the bus counts since its start."""
-
-    published: int = 0
-    """Announcements that a server took."""
-
-    dropped: int = 0
-    """Announcements that no server took: it was away, or too many waited."""
-
-    delivered: int = 0
-    """Announcements of other processes that were handed on here."""
-
-    undecodable: int = 0
-    """Announcements that could not be read."""
-
-    reconnects: int = 0
-    """Times that a lost subscription was made anew."""
-
-    delays: Spread = field(default_factory=Spread)
-    """Seconds from here through a server and back."""
