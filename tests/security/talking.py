@@ -14,6 +14,7 @@ from typing import Any
 
 from hub import cli, strictjson
 from hub.app import Hub, build
+from hub.commands import single
 from hub.settings import Settings
 
 PARSE = strictjson.parse
@@ -45,5 +46,5 @@ if __name__ == "__main__":
     if sys.argv.pop(1) == "leak":
         strictjson.parse = parse
     else:
-        cli.build = built  # type: ignore[attr-defined]  # a name that it only imports, and calls
+        single.build = built  # type: ignore[attr-defined]  # a name that it only imports, and calls
     cli.main()
