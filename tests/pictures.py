@@ -102,9 +102,8 @@ async def ids(hub: Running) -> dict[str, int]:
 
 async def become(page: Page, who: str) -> None:
     """Choose somebody at the top."""
-    options = await page.locator("#who option").all_text_contents()
-    index = next(index for index, text in enumerate(options) if who in text.lower() or who in text)
-    await page.locator("#who").select_option(index=index)
+    option = page.locator("#who option").filter(has_text=who).first  # they may come after the list
+    await page.locator("#who").select_option(await option.get_attribute("value"))
     await page.locator("#groups[aria-busy=false]").wait_for()
 
 
