@@ -105,8 +105,9 @@ class Presence:
 
     def leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
         """The same without waiting, tried until it is recorded."""
-        self._unrecorded.setdefault((stay.session_id, stay.user_id), {})[stay] = (reason, at)
-        task = asyncio.create_task(self._leave_surely(stay, reason, at))
+        note = (reason, at)
+        self._unrecorded.setdefault((stay.session_id, stay.user_id), {})[stay] = note
+        task = asyncio.create_task(self._leave_surely(stay, note))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
@@ -141,14 +142,17 @@ class Presence:
         self.unnoted.pop(stay.visit_id, None)
         self.leave_surely(stay, LeaveReason.DISCONNECTED, at)
 
-    async def _leave_surely(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
+    async def _leave_surely(self, stay: Stay, note: tuple[LeaveReason, datetime]) -> None:
         try:
-            await self._leave_until_recorded(stay, reason, at)
+            await self._leave_until_recorded(stay, *note)
         finally:
             place = (stay.session_id, stay.user_id)
-            self._unrecorded[place].pop(stay, None)
-            if not self._unrecorded[place]:
-                del self._unrecorded[place]
+            waiting = self._unrecorded.get(place, {})
+            # Of a socket that went while it joined there may be two, and the visit may be on disk for the second alone.
+            if waiting.get(stay) is note:
+                del waiting[stay]
+            if not waiting:
+                self._unrecorded.pop(place, None)
 
     async def _leave_until_recorded(self, stay: Stay, reason: LeaveReason, at: datetime) -> None:
         while True:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
@@ -127,6 +129,25 @@ async def test_a_leave_during_an_outage_is_recorded_after_it_with_its_own_time(
     await presence.close(PATIENCE)
     assert ask(house.where, "SELECT left_at FROM session_participants") == [f"{left:%Y-%m-%d %H:%M:%S.%f}"]
     assert house.session(session.id, "live") == 0
+
+
+async def test_a_leave_that_is_told_twice_is_recorded_once_and_no_task_dies_of_it(house: House) -> None:
+    session = await house.create()
+    await house.book(session.id, "s-1")
+    presence = presence_of(house)
+    died: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: died.append(context))
+    await presence.join(Stay(session.id, "v-1", "s-1", NODE), a_student(), "c-1")
+    left = house.clock.pass_by(5)
+    with locked(house.where):
+        for _ in range(2):
+            presence.leave_surely(Stay(session.id, "v-1", "s-1", NODE), LeaveReason.DISCONNECTED, left)
+        with pytest.raises(Unavailable):
+            await house.book(session.id, "s-2")
+    await presence.close(PATIENCE)
+    gc.collect()
+    assert died == []
+    assert house.ask("SELECT id, reason FROM session_participants") == [("v-1", "disconnected")]
 
 
 async def test_who_left_during_an_outage_and_comes_back_on_the_same_connection_gets_a_visit_of_their_own(
