@@ -211,7 +211,8 @@ class Hub {
   async #identify(here) {
     try {
       await this.#person.identify();
-      this.#isKnown = this.#line.isAt(here);
+      if (!this.#line.isAt(here)) return; // of a socket that is gone: who we are on this one is not its affair
+      this.#isKnown = true;
       for (const look of [...this.#looks]) look();
     } catch (error) {
       if (!(error instanceof Refusal)) report(error);

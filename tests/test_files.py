@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+from itertools import count
 from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.requests import Request
 
-from hub.web.files import CODINGS, TYPES, Files, chosen, keep, names
+from hub.web.files import CODINGS, TYPES, Files, Made, chosen, keep, names
 from hub.web.pages import STATIC
 from tests.conforming import ANN, one_hub
 from tests.running import API, EXPERT, Running
@@ -203,3 +206,11 @@ async def test_who_gets_which_form(accepted: list[str], coding: str) -> None:
 )
 async def test_which_tags_name_one(lines: list[str], named: bool) -> None:
     assert names(lines, '"a"') is named
+
+
+async def test_a_document_that_many_ask_for_at_first_is_made_once() -> None:
+    made = count(1)
+    document = Made(lambda: str(next(made)).encode(), "application/json")
+    request = Request({"type": "http", "headers": []})
+    answers = await asyncio.gather(*(document.answer(request) for _ in range(50)))
+    assert [answer.body for answer in answers] == [b"1"] * 50

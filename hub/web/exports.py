@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from hub import views
+from hub.domain.model import Session
 from hub.protection import ASKED_AGAIN
 from hub.web.files import names
 from hub.web.http import Answer, Call
@@ -42,10 +46,16 @@ class Exports:
         if names([call.headers.get("if-none-match", "")], headers["etag"]):
             return Answer(status=304, headers=headers, content=b"", media_type=CALENDAR)
         headers["content-disposition"] = f'attachment; filename="session-{call.session_id}.ics"'
-        from hub.web.calendar import entry
-
+        # Its library takes long to import, the first time: beside the loop, which has others to serve.
+        entry = await asyncio.to_thread(_entry)
         content = entry(seen.session, seen.edited_at, self.rest.clock())
         return Answer(content=content, headers=headers, media_type=CALENDAR)
+
+
+def _entry() -> Callable[[Session, datetime | None, datetime], bytes]:
+    from hub.web.calendar import entry
+
+    return entry
 
 
 def attendance_csv(attendance: views.AttendanceView) -> bytes:

@@ -104,11 +104,13 @@ class Made:
     make: Callable[[], bytes]
     media_type: str
     _kept: Kept | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def answer(self, request: Request) -> Response:
-        """As Kept does."""
-        if self._kept is None:
-            self._kept = keep(await asyncio.to_thread(self.make), self.media_type)
+        """As Kept does; of many who ask at once the first has it made, and the others wait for that."""
+        async with self._turn:
+            if self._kept is None:
+                self._kept = keep(await asyncio.to_thread(self.make), self.media_type)
         return await self._kept.answer(request)
 
 

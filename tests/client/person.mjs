@@ -154,6 +154,22 @@ test("a join waits until it is known who joins", async () => {
   assert.deepEqual(said, [["auth"], ["join", 1]]);
 });
 
+test("a token() that answers late, for a socket that is gone, takes nothing from the present one", async () => {
+  const slow = [];
+  const answers = [new Promise((resolve) => slow.push(resolve)), "ann"];
+  const here = world({ token: () => answers.shift() });
+  await settled();
+  here.socket.end(1006);
+  await pass(2_000, 100);
+  assert.deepEqual([here.sockets.length, here.client.person?.user], [2, "ann"]);
+  slow[0]("ann");
+  await settled();
+  const joining = here.client.join(1);
+  await pass(1_000, 100);
+  assert.ok(here.client.isIn(1));
+  await joining;
+});
+
 test("a token() that never answers holds nothing up for long", async () => {
   const here = world({ token: () => new Promise(() => {}) });
   here.client.watch(1);

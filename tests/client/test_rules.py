@@ -45,6 +45,13 @@ CONTROLS: Mapping[str, tuple[str, str, str, str, str]] = {
     "known before a join": (
         "hub-client.js", ' && this.#isKnown) done', ") done", "person.mjs", "until it is known who joins",
     ),
+    "a token for a socket that is gone": (
+        "hub-client.js",
+        "if (!this.#line.isAt(here)) return; // of a socket that is gone: who we are on this one is not its affair\n"
+        "      this.#isKnown = true;",
+        "this.#isKnown = this.#line.isAt(here);",
+        "person.mjs", "answers late, for a socket",
+    ),
     "a roster that is shown no longer": (
         "hub-rosters.js", "live !== people.size", "false", "rosters.mjs", "falls behind the count",
     ),
