@@ -23,7 +23,7 @@ from tests.unlocked import run_without_a_lock
 figures = logging.getLogger("figures")
 
 CHURN_SECONDS = 20.0 if os.environ.get("HUB_TEST_LONG") == "1" else 2.0
-LEAST_CHANGES = 1_000
+LEAST_ANSWERS = 1_000
 """On a busy machine that takes longer: with a few of them nothing is shown."""
 
 
@@ -118,14 +118,14 @@ async def test_control_with_a_blind_rule_and_no_index_one_person_books_twice(
 
 
 async def churn(hub: Running, seconds: float) -> tuple[dict[str, int], list[str]]:
-    """60 people book and cancel 5 seats for some seconds, LEAST_CHANGES times at least."""
+    """60 people book and cancel 5 seats for some seconds, until LEAST_ANSWERS are there."""
     session = (await hub.create(maxParticipants=5))["id"]
     answers: list[str] = []
     over = asyncio.get_running_loop().time() + seconds
 
     async def change_mind(bearer: str, chance: random.Random) -> None:
         async with Line.to(hub.port) as line:
-            while asyncio.get_running_loop().time() < over or len(answers) < LEAST_CHANGES:
+            while asyncio.get_running_loop().time() < over or len(answers) < LEAST_ANSWERS:
                 method = chance.choice(("POST", "POST", "DELETE"))
                 answers.append(f"{method} {(await line.ask(method, f'/{session}/book', bearer)).what}")
 

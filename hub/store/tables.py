@@ -73,7 +73,10 @@ def clock(connection: Connection, now: datetime) -> ColumnElement[datetime]:
 
 
 def _partial(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
-    """An index of those rows alone. PostgreSQL's word for it is added there: it would bring that dialect everywhere."""
+    """An index of those rows alone. PostgreSQL's word for it is added there: it would bring that dialect everywhere.
+
+    Only where all tables are created at once (`metadata.create_all`), which is the one way they are.
+    """
     return Index(name, *columns, unique=unique, sqlite_where=where, info={"postgresql_where": where})
 
 

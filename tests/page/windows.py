@@ -181,11 +181,13 @@ class Windows:
         What failed to come back is not lent again.
         """
         window = self.lasting.pop(sub, None) or await self.open(hub, sub, role)
+        assert not window.faults, window.faults
         window.excused = ()
         window.watched.forget()
         yield window
         assert not window.faults, window.faults
         await window.home()
+        assert not window.faults, window.faults
         self.lasting[sub] = window
 
 
