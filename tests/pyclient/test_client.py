@@ -204,7 +204,7 @@ async def test_short_tokens_are_renewed_and_the_person_stays(alone: Running) -> 
 
 async def test_a_token_that_is_not_renewed_ends_what_it_was_for(alone: Running) -> None:
     session = await seat(alone, "ann")
-    short = token("ann", ttl=1)
+    short = token("ann", ttl=3)
     async with connect(alone.url, token=lambda: short) as ann:
         ears = Ears(ann)
         await ann.join(session)
