@@ -21,6 +21,7 @@ from tests.house import House, house_at, house_on
 from tests.running import PATIENCE, Place, Running, running, running_twice
 from tests.second import Second
 from tests.servers import PostgresServer, RedisServer
+from tests.tables import Where
 
 REDIS_DATABASES = count()
 
@@ -60,6 +61,15 @@ def fresh_postgres(postgres_server: PostgresServer, migrated_postgres: str) -> I
     url = postgres_server.database(migrated_postgres)
     yield url
     postgres_server.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
+    """A database that no hub uses."""
+    if request.param == "sqlite":
+        return tmp_path / "hub.db"
+    url: str = request.getfixturevalue("fresh_postgres")
+    return url
 
 
 @pytest.fixture(scope="session")

@@ -34,15 +34,6 @@ SEALED = "SELECT id, meeting_url, sealed_url, sealed_password FROM live_sessions
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
-    """A database that no hub uses."""
-    if request.param == "sqlite":
-        return tmp_path / "hub.db"
-    url: str = request.getfixturevalue("fresh_postgres")
-    return url
-
-
 def text(key: bytes) -> str:
     """As the environment has it."""
     return base64.b64encode(key).decode()

@@ -33,15 +33,6 @@ ALL = (OVER, LATER, ACTIVE, PAID, CANCELLED)
 COLUMNS = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
-    """A database that no hub uses."""
-    if request.param == "sqlite":
-        return tmp_path / "hub.db"
-    url: str = request.getfixturevalue("fresh_postgres")
-    return url
-
-
 async def forgotten(where: Where, person: str = "ann") -> Forgotten:
     """Forget them."""
     return await forget(database_at(url_of(where)), person)

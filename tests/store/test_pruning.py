@@ -32,15 +32,6 @@ LONG_OVER = STARTS + DAY / 2
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def where(request: pytest.FixtureRequest, tmp_path: Path) -> Where:
-    """A database that no hub uses."""
-    if request.param == "sqlite":
-        return tmp_path / "hub.db"
-    url: str = request.getfixturevalue("fresh_postgres")
-    return url
-
-
 def visits(where: Where) -> list[Any]:
     """The ids of the visits that are kept."""
     return ask(where, "SELECT id FROM session_participants ORDER BY id")
