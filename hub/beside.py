@@ -22,5 +22,5 @@ async def beside(work: Callable[[], T]) -> T:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=carry_out, name="hub-check", daemon=True).start()
+    threading.Thread(target=carry_out, name="hub-beside", daemon=True).start()
     return await asyncio.wrap_future(future)

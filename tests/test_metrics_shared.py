@@ -63,7 +63,7 @@ async def test_the_way_of_an_announcement_is_measured_where_the_process_follows_
     running = asyncio.create_task(bus.run())
 
     def measured() -> int:
-        return sum(bus.delays.counts)
+        return sum(bus.figures.delays.counts)
 
     try:
         await until(lambda: bus.healthy, "Redis")
@@ -73,7 +73,7 @@ async def test_the_way_of_an_announcement_is_measured_where_the_process_follows_
         for revision in (1, 2, 3):
             bus.publish(a_change(session=1, revision=revision))
             await until(lambda: measured() == before + revision, f"revision {revision}")  # noqa: B023  awaited here
-        assert 0 < bus.delays.total
+        assert 0 < bus.figures.delays.total
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

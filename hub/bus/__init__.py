@@ -42,7 +42,11 @@ class Figures:
     """Times that a lost subscription was made anew."""
 
     delays: Spread = field(default_factory=Spread)
-    """Seconds from publishing to delivery, as far as this process can tell."""
+    """Seconds from publishing until it was delivered to all here; through a server, until this process heard itself.
+
+    There it is its beats, and one at a time of the announcements that it follows: by one clock, since those of two
+    machines differ by more than the way takes.
+    """
 
 
 class Bus(Protocol):

@@ -17,7 +17,6 @@ from hub.bus.redis.link import Ears, Link
 from hub.bus.redis.servers import AWAY, Layout, Outage, Servers, alone, pause
 from hub.domain.events import SessionChanged
 from hub.errors import Unavailable
-from hub.tally import Spread
 
 log = logging.getLogger("hub.bus")
 
@@ -69,14 +68,6 @@ class RedisBus:
     def healthy(self) -> bool:
         """Whether each server was heard of in the last three seconds and confirmed what is followed; needs the loop."""
         return self._layout.complete and all(link.healthy for link in self._links.values())
-
-    @property
-    def delays(self) -> Spread:
-        """Seconds until this process heard itself: its beats, and one of the announcements that it follows at a time.
-
-        By one clock, since those of two machines differ by more than the way takes.
-        """
-        return self.figures.delays
 
     @property
     def lag(self) -> float:
@@ -256,7 +247,7 @@ class RedisBus:
     def _heard(self, channel: bytes, payload: bytes) -> None:
         if payload.startswith(self._origin):
             if payload == self._probe[0]:
-                self.delays.add(time.monotonic() - self._probe[1])
+                self.figures.delays.add(time.monotonic() - self._probe[1])
                 self._probe = b"", -PROBE_SECONDS
             return
         try:
